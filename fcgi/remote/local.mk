@@ -1,0 +1,1 @@
+libnap_a_SOURCES +=
