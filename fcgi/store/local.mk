@@ -1,1 +1,2 @@
-libnap_a_SOURCES +=
+libnap_a_SOURCES += \
+	%D%/applog.c %D%/applog.h
