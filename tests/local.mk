@@ -1,1 +1,15 @@
-# C unit tests: one program a file, cmocka, run under automake's TAP driver.
+# C unit tests: one program a file, cmocka, run under automake's TAP driver. To add one: a line in check_PROGRAMS and
+# its _SOURCES; test_LIBS links all that nap's programs link.
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+AM_TESTS_ENVIRONMENT = CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT;
+TESTS = $(check_PROGRAMS)
+nap_LIBS = $(JANSSON_LIBS) $(CURL_LIBS) $(PQ_LIBS) $(SODIUM_LIBS) $(FCGI_LIBS) -lpthread
+
+if HAVE_CMOCKA
+check_PROGRAMS += test_sql
+# the whole library, so that every SQL constant of it is there
+test_sql_SOURCES = tests/unit/test_sql.c
+test_sql_LDFLAGS = $(AM_LDFLAGS) -Wl,--whole-archive libnap.a -Wl,--no-whole-archive
+test_sql_LDADD = $(CMOCKA_LIBS) $(nap_LIBS) $(MHD_LIBS)
+test_sql_DEPENDENCIES = libnap.a
+endif

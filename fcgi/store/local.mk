@@ -1,2 +1,4 @@
 libnap_a_SOURCES += \
-	%D%/applog.c %D%/applog.h
+	%D%/applog.c %D%/applog.h \
+	%D%/db.c %D%/db.h \
+	%D%/operation.c %D%/operation.h

@@ -1,0 +1,46 @@
+/*
+ * Operations: what a request asked for and a worker does (DESIGN 3, REST "Resources").
+ *
+ * A handler writes desired state and one operation in one transaction; the triggers tell the
+ * workers. Writes of a worker (claim, beat, steps, end) are fenced and stand in job/, over the same
+ * table.
+ */
+#ifndef NAP_STORE_OPERATION_H
+#define NAP_STORE_OPERATION_H
+
+#include "store/db.h"
+
+struct operation_new {
+	int64_t tenant, app_id;		       /* app_id 0: none */
+	const char *app, *kind, *lane, *state; /* lane NULL: normal; state NULL: queued */
+	const char *args;		       /* JSON object; NULL: {} */
+	const char *request_id, *created_by;
+};
+
+/* ret_id is the new row's */
+NODISCARD bool operation_insert(
+	struct db *db, const struct operation_new *n, int64_t *ret_id, struct err *e);
+
+/* the operation has ended: succeeded, failed or cancelled; ERR_NOT_FOUND if it is not the tenant's
+ * (row-level security) */
+NODISCARD bool operation_ended(struct db *db, int64_t id, bool *ret_ended, struct err *e);
+
+/* ends queued operations of an app as cancelled and asks the running one to stop; for destroy
+ * (RULES 29) */
+NODISCARD bool operation_drop_all(struct db *db, int64_t app_id, struct err *e);
+
+/* cancels a queued one at once, asks a running one. Errors: ERR_CONFLICT "too_late" behind the
+ * switch or the end. */
+NODISCARD bool operation_cancel(struct db *db, int64_t id, struct err *e);
+
+/* Results with the columns of operation_json (api/operation.c); steps as JSON text in "steps". */
+NODISCARD bool operation_get(struct db *db, int64_t id, PGresult **ret, struct err *e);
+/* newest first; app NULL: all; below: only ids lower than it, 0: from the top */
+NODISCARD bool operation_list(struct db *db, int64_t tenant, const char *app, const char *state,
+	int64_t below, int64_t limit, PGresult **ret, struct err *e);
+
+/* columns seq, at_us, line */
+NODISCARD bool operation_lines(
+	struct db *db, int64_t id, int64_t after, int64_t limit, PGresult **ret, struct err *e);
+
+#endif
