@@ -1,0 +1,172 @@
+// Overview: the scale, the instances, where the app came from.
+
+import { post } from "../../actions.js";
+import { get, segment } from "../../api.js";
+import { bytes } from "../../format.js";
+import { h } from "../../h.js";
+import { t } from "../../i18n.js";
+import { room } from "../../quota.js";
+import { resource } from "../../resource.js";
+import { href } from "../../router.js";
+import { badge } from "../../ui/badge.js";
+import { menu } from "../../ui/menu.js";
+import { card, empty, pending, stale, table, when } from "../../ui/parts.js";
+import { MOST, stepper } from "../../ui/stepper.js";
+import { gone } from "../../actions.js";
+
+export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
+	const instances = resource(scope, (signal) => get(`/apps/${segment(name)}/instances`, { limit: 1000 }, signal), {
+		every: 5000,
+		when: mine,
+	});
+	const wanted = () => scale.data?.instances ?? scale.data?.desired_instances ?? app.data?.desired_instances;
+	const more = () => room(quota.data, app.data?.memory);
+	const step = stepper({
+		app: name,
+		seen: {
+			instances: wanted,
+			etag: () => scale.data?.etag,
+			reload: async () => {
+				await Promise.all([scale.reload(), app.reload(), quota.reload()]);
+				instances.soon();
+			},
+		},
+		onChange: (data) => follow(data?.operation),
+	});
+
+	return {
+		view(a) {
+			return [scaleCard(a), instancesCard(a), sourceCard(a)];
+		},
+	};
+
+	function scaleCard(a) {
+		const left = more();
+		const byHand = scale.data && (scale.data.follows_profile === false || scale.data.by_hand === true);
+		return card(
+			t("scale"),
+			h(
+				"div",
+				{ class: "card-body row" },
+				step.view(gone(a) || a.state === "empty"),
+				h(
+					"div",
+					{ class: "grow" },
+					h(
+						"div",
+						{ "aria-live": "polite" },
+						step.state.wanted !== null
+							? t("scale.busy", { n: step.state.wanted })
+							: t("scale.now", { a: a.running_instances, b: a.desired_instances }),
+					),
+					h(
+						"div",
+						{ class: "muted small" },
+						t("scale.each", { memory: bytes(a.memory) }),
+						left === undefined || left === Infinity ? null : " · " + (left > 0 ? t("scale.room", { n: Math.min(left, MOST) }) : t("scale.full")),
+						byHand ? " · " + t("scale.byhand") : null,
+					),
+				),
+			),
+		);
+	}
+
+	/** Every number that is wanted has its row at once, even before the engine knows of it. */
+	function rowsOf(a) {
+		const rows = [...instances.data.items];
+		const known = new Set(rows.map((i) => i.number));
+		if (!["stopped", "finished", "failed", "empty", "deleting"].includes(a.state))
+			for (let n = 1; n <= a.desired_instances; n++)
+				if (!known.has(n)) rows.push({ number: n, state: "waiting" });
+		return rows.sort((x, y) => x.number - y.number || (x.release || 0) - (y.release || 0));
+	}
+
+	function instancesCard(a) {
+		if (!instances.data) return card(t("instances"), pending(instances, 3));
+		const rows = rowsOf(a);
+		return h(
+			"div",
+			{ class: "stack", key: "instances" },
+			stale(instances),
+			card(
+				t("instances"),
+				rows.length === 0 ? empty(t("instances.none"), t(a.state === "stopped" ? "instances.stopped" : "instances.zero")) : table(t("instances"), columns(a), rows, (i) => `${i.number}-${i.release || ""}`),
+			),
+		);
+	}
+
+	function columns(a) {
+		return [
+			{ key: "n", name: t("col.number"), n: true, cell: (i) => h("span", { class: "name" }, i.number) },
+			{
+				key: "state",
+				name: t("col.state"),
+				cell: (i) => [badge(i.state, exitText(i)), i.reason && h("div", { class: "muted small" }, i.reason)],
+			},
+			{ key: "release", name: t("release"), n: true, wide: true, cell: (i) => (i.release ? "v" + i.release : "–") },
+			{ key: "machine", name: t("machine"), wide: true, cell: (i) => (i.machine ? h("span", { class: "mono", title: i.machine }, i.machine.slice(0, 8)) : "–") },
+			{ key: "address", name: t("address"), wide: true, cell: (i) => (i.address ? h("span", { class: "mono" }, i.address) : "–") },
+			{ key: "memory", name: t("memory"), n: true, cell: (i) => bytes(i.memory_bytes) },
+			{ key: "cpu", name: t("col.cpu"), n: true, wide: true, cell: (i) => cpu(i) },
+			{ key: "restarts", name: t("col.restarts"), n: true, wide: true, cell: (i) => i.restarts ?? "–" },
+			{ key: "since", name: t("col.since"), n: true, wide: true, cell: (i) => when(i.since) },
+			{
+				key: "act",
+				name: t("actions"),
+				act: true,
+				cell: (i) =>
+					menu(`instance-${name}-${i.number}-${i.release || ""}`, t("actions.instance", { n: i.number }), [
+						{ text: t("tab.logs"), href: href("apps", name, "logs") + "?instance=" + i.number },
+						{
+							text: t("restart"),
+							disabled: gone(a) || i.state === "waiting",
+							run: async () => follow(await post(`/apps/${segment(name)}/instances/${i.number}/restart`, {}, t("queued.instance", { n: i.number }))),
+						},
+					]),
+			},
+		];
+	}
+
+	function exitText(i) {
+		if (i.state !== "failed" || i.exit_code === null || i.exit_code === undefined) return undefined;
+		return t("state.failed.exit", { code: String(i.exit_code) });
+	}
+
+	/** CPU since the last look, so the first look has none. */
+	function cpu(i) {
+		const now = { at: instances.at, usec: i.cpu_usec };
+		const key = `${name}/${i.release}/${i.number}/${i.since}`;
+		const before = seen.get(key);
+		if (typeof i.cpu_usec !== "number") return "–";
+		if (!before) seen.set(key, { now, share: null });
+		else if (before.now.at !== now.at) {
+			const share = (now.usec - before.now.usec) / ((now.at - before.now.at) * 1000);
+			seen.set(key, { now, share: Math.max(0, share) });
+		}
+		const { share } = seen.get(key);
+		return share === null ? "–" : t("percent", { n: (share * 100).toFixed(1) });
+	}
+
+	function sourceCard(a) {
+		const fact = (label, value) => value && [h("dt", null, label), h("dd", null, value)];
+		return card(
+			t("source"),
+			h(
+				"div",
+				{ class: "card-body" },
+				h(
+					"dl",
+					{ class: "facts" },
+					fact(t("deploy.url"), a.url && h("span", { class: "mono" }, a.url)),
+					fact(t("deploy.ref"), a.ref && h("span", { class: "mono" }, a.ref)),
+					fact(t("commit"), a.commit && h("span", { class: "mono" }, a.commit)),
+					fact(t("command"), a.command && h("span", { class: "mono" }, a.command)),
+					fact(t("memory"), a.memory && t("memory.each", { memory: bytes(a.memory) })),
+					fact(t("app.created"), when(a.created_at)),
+				),
+			),
+		);
+	}
+}
+
+const seen = new Map();
