@@ -7,18 +7,18 @@
  *	... db_text(r, 0, "name") ...
  *
  * Parameters are texts, $1 first; NULL is SQL's NULL. I64(n), BOOL(b) and BYTES(p, n) make texts
- *that live as long as the block. Nothing is ever pasted into SQL. Columns are read by name; an
- *unknown name is an assert.
+ * that live as long as the block. Nothing is ever pasted into SQL. Columns are read by name; an
+ * unknown name is an assert.
  *
  * The connection speaks UTC, has a statement_timeout, lock_timeout and
- *idle_in_transaction_session_timeout, and comes back by itself: a query outside a transaction that
- *finds it dead is tried once more on a new one. Inside a transaction a dead connection fails the
- *whole (ERR_UPSTREAM "database_unavailable").
+ * idle_in_transaction_session_timeout, and comes back by itself: a query outside a transaction that
+ * finds it dead is tried once more on a new one. Inside a transaction a dead connection fails the
+ * whole (ERR_UPSTREAM "database_unavailable").
  *
  * Errors: a violated constraint is named by its name (one table in db.c: to add a constraint, add a
- *row), 40001 and 40P01 are ERR_BUSY "retry" (repeat the whole transaction), 57014 is ERR_TIMEOUT,
- *no connection is ERR_UPSTREAM "database_unavailable", all else ERR_INTERNAL with the server's text
- *in detail.
+ * row), 40001 and 40P01 are ERR_BUSY "retry" (repeat the whole transaction), 57014 is ERR_TIMEOUT,
+ * no connection is ERR_UPSTREAM "database_unavailable", all else ERR_INTERNAL with the server's text
+ * in detail.
  */
 #ifndef NAP_STORE_DB_H
 #define NAP_STORE_DB_H
@@ -126,7 +126,7 @@ PGresult *db_keep(struct arena *a, PGresult **r);
  *	return tx_commit(&tx, e);
  *
  * tx_commit fails also where the server turned COMMIT into ROLLBACK. No network and no child
- *process inside one.
+ * process inside one.
  */
 struct tx {
 	struct db *db;
