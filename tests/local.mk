@@ -13,3 +13,17 @@ test_sql_LDFLAGS = $(AM_LDFLAGS) -Wl,--whole-archive libnap.a -Wl,--no-whole-arc
 test_sql_LDADD = $(CMOCKA_LIBS) $(nap_LIBS) $(MHD_LIBS)
 test_sql_DEPENDENCIES = libnap.a
 endif
+if HAVE_CMOCKA
+unit_tests = test_applog
+check_PROGRAMS += $(unit_tests)
+TESTS = $(unit_tests)
+
+test_applog_SOURCES = tests/unit/test_applog.c
+test_applog_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_applog_LDADD = libnap.a $(CMOCKA_LIBS) $(PQ_LIBS) $(JANSSON_LIBS) $(CURL_LIBS) $(SODIUM_LIBS)
+
+check-programs: $(check_PROGRAMS)
+print-tests:
+	@echo $(unit_tests)
+.PHONY: check-programs print-tests
+endif
