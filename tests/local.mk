@@ -14,16 +14,12 @@ test_sql_LDADD = $(CMOCKA_LIBS) $(nap_LIBS) $(MHD_LIBS)
 test_sql_DEPENDENCIES = libnap.a
 endif
 if HAVE_CMOCKA
-unit_tests = test_applog
-check_PROGRAMS += $(unit_tests)
-TESTS = $(unit_tests)
-
+check_PROGRAMS += test_applog
 test_applog_SOURCES = tests/unit/test_applog.c
-test_applog_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-test_applog_LDADD = libnap.a $(CMOCKA_LIBS) $(PQ_LIBS) $(JANSSON_LIBS) $(CURL_LIBS) $(SODIUM_LIBS)
+test_applog_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
+endif
 
 check-programs: $(check_PROGRAMS)
 print-tests:
-	@echo $(unit_tests)
+	@echo $(check_PROGRAMS)
 .PHONY: check-programs print-tests
-endif
