@@ -1,1 +1,3 @@
-libnap_a_SOURCES +=
+libnap_a_SOURCES += \
+	%D%/config.c %D%/config.h \
+	%D%/name.c %D%/name.h
