@@ -16,7 +16,7 @@ import { drawWith, invalidate, makeScope } from "./scope.js";
 import { resume, session } from "./session.js";
 import { startHub } from "./stream.js";
 import { frame } from "./ui/frame.js";
-import { noticesView } from "./ui/notices.js";
+import { dropNotices, noticesView } from "./ui/notices.js";
 import { card, empty, pageHead, problemMessage } from "./ui/parts.js";
 
 route("/", homePage);
@@ -46,9 +46,11 @@ function open() {
 	scope = makeScope();
 	here = to.path;
 	page = to.page ? to.page(scope, to) : missing;
+	if (moved) dropNotices();
 	draw();
 	if (moved && !document.querySelector("dialog[open]")) {
 		scrollTo(0, 0);
+		document.getElementById("main")?.scrollTo(0, 0);
 		// A change of tab keeps the focus on the tab.
 		if (!document.activeElement?.closest("nav")) document.querySelector("main h1")?.focus({ preventScroll: true });
 	}

@@ -5,8 +5,7 @@ import { h } from "../h.js";
 import { t } from "../i18n.js";
 import { between } from "../format.js";
 import { resource } from "../resource.js";
-import { badge } from "../ui/badge.js";
-import { kindText, operationWhen } from "../ui/operation.js";
+import { kindText, operationBadge, operationWhen } from "../ui/operation.js";
 import { card, empty, pageHead, pending, stale, table } from "../ui/parts.js";
 import { appLink } from "./home.js";
 
@@ -31,11 +30,11 @@ export function activityPage(scope) {
 						: table(
 								t("nav.activity"),
 								[
-									{ key: "kind", name: t("col.what"), cell: (o) => kindText(o) },
+									{ key: "kind", name: t("col.what"), cell: (o) => h("span", { class: "nowrap" }, kindText(o)) },
 									{ key: "app", name: t("app"), cell: (o) => appLink(o.app) },
-									{ key: "state", name: t("col.state"), cell: (o) => badge(o.state) },
+									{ key: "state", name: t("col.state"), cell: (o) => operationBadge(o) },
 									{ key: "error", name: t("col.result"), wide: true, cell: (o) => (o.error ? h("span", { class: "cut", title: o.error.detail || "" }, o.error.detail || o.error.code) : "–") },
-									{ key: "took", name: t("col.took"), n: true, wide: true, cell: (o) => between(o.started_at, o.ended_at || o.finished_at) },
+									{ key: "took", name: t("col.took"), n: true, wide: true, cell: (o) => between(o.started_at, o.ended_at) },
 									{ key: "when", name: t("col.when"), n: true, wide: true, cell: operationWhen },
 								],
 								rows,

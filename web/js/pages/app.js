@@ -10,7 +10,7 @@ import { go, href } from "../router.js";
 import { invalidate } from "../scope.js";
 import { appBadge } from "../ui/badge.js";
 import { menu } from "../ui/menu.js";
-import { going, operationCard, operationsOf, watch } from "../ui/operation.js";
+import { going, operationChip, operationsOf, watch } from "../ui/operation.js";
 import { button, card, empty, pageHead, pending, stale, when } from "../ui/parts.js";
 import { address } from "./apps.js";
 import { logsTab } from "./app/logs.js";
@@ -49,12 +49,10 @@ export function appPage(scope, { params, query }) {
 		follow,
 	};
 
-	// The operation shown under the head: the one just asked for, else one that is going on.
+	// The operation that is shown: one that goes on, else the one just asked for or the latest.
 	let shown = null;
-	const closed = new Set();
 	function follow(operation) {
 		if (!operation?.id) return;
-		closed.delete(operation.id);
 		if (shown?.id !== operation.id) shown = { id: operation.id, r: watch(scope, operation.id), first: operation };
 		context.operations.soon();
 		app.soon();
@@ -67,15 +65,14 @@ export function appPage(scope, { params, query }) {
 	const tab = make(context);
 
 	function operation() {
-		const latest = (context.operations.data || []).find((o) => going(o) && !closed.has(o.id));
-		if (latest && (!shown || (shown.r.data && !going(shown.r.data) && shown.id !== latest.id))) follow(latest);
-		if (!shown || closed.has(shown.id)) return null;
-		const o = shown.r.data || shown.first;
-		if (o.state === "succeeded" && Date.now() - new Date(o.ended_at || o.updated_at || Date.now()).getTime() > 15000) return null;
-		return operationCard(o, () => {
-			closed.add(o.id);
-			invalidate();
-		});
+		const list = context.operations.data || [];
+		const now = shown && (shown.r.data || shown.first);
+		const next = list.find((o) => o.state === "running") || list.find(going) || list[0];
+		if (next && next.id !== now?.id && (!now || !going(now))) {
+			const newer = !now || going(next) || new Date(next.created_at) > new Date(now.created_at || 0);
+			if (newer) follow(next);
+		}
+		return shown ? shown.r.data || shown.first : null;
 	}
 
 	async function run(verb) {
@@ -95,6 +92,7 @@ export function appPage(scope, { params, query }) {
 			}
 			if (!a) return [pageHead(name), card(null, pending(app, 4))];
 			const stopped = canStart(a);
+			const now = operation();
 			return [
 				pageHead(
 					name,
@@ -119,15 +117,15 @@ export function appPage(scope, { params, query }) {
 					h("span", null, t("app.changed"), " ", when(a.updated_at)),
 				),
 				stale(app),
-				operation(),
 				h(
 					"nav",
 					{ class: "tabs", "aria-label": t("tabs") },
 					tabs.map(([id, key]) =>
 						h("a", { key: id, href: id ? href("apps", name, id) : href("apps", name), "aria-current": id === wanted ? "page" : null }, t(key)),
 					),
+					wanted !== "" && now && going(now) && operationChip(now, href("apps", name)),
 				),
-				h("div", { class: "stack", key: "tab-" + wanted }, tab.view(a)),
+				h("div", { class: "stack", key: "tab-" + wanted }, tab.view(a, now)),
 			];
 		},
 	};

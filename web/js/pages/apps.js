@@ -2,7 +2,7 @@
 
 import { act, canStart, canStop, destroy, gone } from "../actions.js";
 import { appList } from "../apps.js";
-import { bytes, middle } from "../format.js";
+import { middle } from "../format.js";
 import { h } from "../h.js";
 import { t } from "../i18n.js";
 import { href, rewrite } from "../router.js";
@@ -111,7 +111,6 @@ export function appsPage(scope, { query }) {
 				cell: (a) => h("span", { class: "of" }, t("of", { a: a.running_instances, b: a.desired_instances })),
 			},
 			{ key: "release", name: t("release"), n: true, wide: true, cell: (a) => (a.release ? "v" + a.release : "–") },
-			{ key: "memory", name: t("memory"), n: true, wide: true, cell: (a) => bytes(a.memory) },
 			{ key: "address", name: t("address"), wide: true, cell: (a) => address(a) },
 			{ key: "updated", name: t("col.changed"), n: true, wide: true, cell: (a) => when(a.updated_at) },
 			{ key: "act", name: t("actions"), act: true, cell: (a) => actions(a) },

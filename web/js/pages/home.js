@@ -8,7 +8,7 @@ import { quotaMeters, quotaResource } from "../quota.js";
 import { resource } from "../resource.js";
 import { href } from "../router.js";
 import { badge } from "../ui/badge.js";
-import { going, kindText, operationWhen } from "../ui/operation.js";
+import { going, kindText, operationBadge, operationWhen } from "../ui/operation.js";
 import { card, pageHead, pending, stale, table } from "../ui/parts.js";
 import { firstDeploy } from "./first.js";
 
@@ -66,9 +66,9 @@ export function homePage(scope) {
 				: table(
 						t("home.operations"),
 						[
-							{ key: "kind", name: t("col.what"), cell: (o) => kindText(o) },
+							{ key: "kind", name: t("col.what"), cell: (o) => h("span", { class: "nowrap" }, kindText(o)) },
 							{ key: "app", name: t("app"), cell: (o) => appLink(o.app) },
-							{ key: "state", name: t("col.state"), cell: (o) => badge(o.state) },
+							{ key: "state", name: t("col.state"), cell: (o) => operationBadge(o) },
 							{ key: "time", name: t("col.when"), n: true, wide: true, cell: operationWhen },
 						],
 						list,

@@ -79,6 +79,7 @@ function form(fixed) {
 			h("input", {
 				class: "input",
 				type: "password",
+				autofocus: Boolean(state.tenant) || null,
 				value: state.password,
 				onInput: set("password"),
 				autocomplete: "current-password",

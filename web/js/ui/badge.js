@@ -24,6 +24,7 @@ const looks = {
 	live: ["ok", "disc"],
 	retired: ["idle", "square"],
 
+	going: ["busy", "half"],
 	queued: ["idle", "ring"],
 	receiving: ["busy", "half"],
 	succeeded: ["done", "check"],

@@ -93,7 +93,8 @@ export function destroyDialog({ name, lost, run }) {
 						button(state.busy ? t("destroy.busy") : t("destroy.do", { name }), {
 							type: "submit",
 							danger: true,
-							disabled: state.busy || state.typed.trim() !== name,
+							// Not disabled: Enter right after the last letter must find it willing.
+							"aria-disabled": state.busy || state.typed.trim() !== name ? "true" : null,
 						}),
 					),
 				),

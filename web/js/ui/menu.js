@@ -76,5 +76,5 @@ function keys(e) {
 window.addEventListener(
 	"scroll",
 	() => document.querySelectorAll(".menu:popover-open").forEach((m) => m.hidePopover()),
-	{ passive: true },
+	{ passive: true, capture: true },
 );

@@ -15,6 +15,11 @@ export function notice(look, text, detail) {
 	invalidate();
 }
 
+/** On the way to another page: what was told about the old one goes. */
+export function dropNotices() {
+	items = items.filter((i) => i.look !== "bad");
+}
+
 function drop(item) {
 	items = items.filter((i) => i !== item);
 	invalidate();

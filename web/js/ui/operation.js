@@ -88,7 +88,21 @@ export function faultView(o) {
 	);
 }
 
-export function operationCard(o, onClose) {
+/** A word about what goes on, where the card itself is not. */
+export function operationChip(o, to) {
+	return h(
+		"a",
+		{ class: "chip", key: "chip", href: to, "data-operation": o.id },
+		operationBadge(o, o.total > 0 ? t("operation.kind.of", { kind: kindText(o), a: o.done || 0, b: o.total }) : kindText(o)),
+	);
+}
+
+/** An operation that runs is no app that runs: another look and another word. */
+export function operationBadge(o, text) {
+	return o.state === "running" ? badge("going", text) : badge(o.state, text);
+}
+
+export function operationCard(o) {
 	const share = o.total > 0 ? o.done / o.total : null;
 	return h(
 		"section",
@@ -97,22 +111,22 @@ export function operationCard(o, onClose) {
 			"div",
 			{ class: "card-head", "aria-live": "polite" },
 			h("h2", null, kindText(o)),
-			badge(o.state),
-			o.state === "queued" && o.position > 0 && h("span", { class: "muted" }, t("operation.position", { n: o.position })),
+			operationBadge(o),
+			o.state === "queued" && o.position > 1 && h("span", { class: "muted" }, t("operation.position", { n: o.position })),
 			going(o) && o.waiting && h("span", { class: "muted" }, o.waiting),
 			going(o) && o.total > 0 && h("span", { class: "muted num" }, t("operation.of", { a: o.done || 0, b: o.total })),
 			h(
 				"div",
 				{ class: "actions" },
-				h("span", { class: "muted small num" }, between(o.started_at || o.created_at, o.ended_at || o.finished_at)),
+				!going(o) && h("span", { class: "muted small" }, operationWhen(o)),
+				h("span", { class: "muted small num" }, between(o.started_at || o.created_at, o.ended_at)),
 				going(o) && button(t("cancel"), { small: true, onClick: () => cancel(o) }),
-				!going(o) && onClose && button(t("close"), { small: true, plain: true, onClick: onClose }),
 			),
 		),
 		h(
 			"div",
 			{ class: "card-body" },
-			going(o) && share !== null && h("div", { class: "progress" }, h("div", { style: { width: `${share * 100}%` } })),
+			h("div", { class: "progress", "aria-hidden": "true" }, h("div", { style: { width: `${(o.state === "succeeded" ? 1 : share || 0) * 100}%` } })),
 			stepsView(o),
 			faultView(o),
 		),

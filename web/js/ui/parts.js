@@ -217,7 +217,7 @@ export function empty(title, text, ...more) {
 export function pageHead(title, beside, ...actions) {
 	return h(
 		"div",
-		{ class: "page-head" },
+		{ class: beside ? "page-head with" : "page-head" },
 		h("h1", { tabindex: -1 }, title),
 		beside,
 		actions.length > 0 && h("div", { class: "actions" }, actions),

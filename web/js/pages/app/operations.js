@@ -3,8 +3,7 @@
 import { between } from "../../format.js";
 import { h } from "../../h.js";
 import { t } from "../../i18n.js";
-import { badge } from "../../ui/badge.js";
-import { faultView, kindText, operationWhen, stepsView } from "../../ui/operation.js";
+import { faultView, kindText, operationBadge, operationWhen, stepsView } from "../../ui/operation.js";
 import { card, empty, pending, stale } from "../../ui/parts.js";
 import { icon } from "../../ui/icons.js";
 
@@ -24,8 +23,8 @@ export function operationsTab({ operations }) {
 							{ class: "card-head" },
 							icon("chevron"),
 							h("span", null, kindText(o)),
-							badge(o.state),
-							h("span", { class: "actions muted small num" }, between(o.started_at, o.ended_at || o.finished_at), operationWhen(o)),
+							operationBadge(o),
+							h("span", { class: "actions muted small num" }, between(o.started_at, o.ended_at), operationWhen(o)),
 						),
 						h("div", { class: "card-body stack" }, stepsView(o), faultView(o), h("p", { class: "muted small mono" }, t("operation.id", { id: o.id }))),
 					),

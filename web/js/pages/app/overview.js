@@ -1,6 +1,6 @@
 // Overview: the scale, the instances, where the app came from.
 
-import { post } from "../../actions.js";
+import { gone, post } from "../../actions.js";
 import { get, segment } from "../../api.js";
 import { bytes } from "../../format.js";
 import { h } from "../../h.js";
@@ -10,9 +10,9 @@ import { resource } from "../../resource.js";
 import { href } from "../../router.js";
 import { badge } from "../../ui/badge.js";
 import { menu } from "../../ui/menu.js";
+import { operationCard } from "../../ui/operation.js";
 import { card, empty, pending, stale, table, when } from "../../ui/parts.js";
 import { MOST, stepper } from "../../ui/stepper.js";
-import { gone } from "../../actions.js";
 
 export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
 	const instances = resource(scope, (signal) => get(`/apps/${segment(name)}/instances`, { limit: 1000 }, signal), {
@@ -35,8 +35,17 @@ export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
 	});
 
 	return {
-		view(a) {
-			return [scaleCard(a), instancesCard(a), sourceCard(a)];
+		view(a, operation) {
+			return h(
+				"div",
+				{ class: "overview" },
+				scaleCard(a),
+				sourceCard(a),
+				operation
+					? operationCard(operation)
+					: card(t("operation"), h("p", { class: "card-body muted" }, t("operations.none"))),
+				instancesCard(a),
+			);
 		},
 	};
 
@@ -86,7 +95,7 @@ export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
 		const rows = rowsOf(a);
 		return h(
 			"div",
-			{ class: "stack", key: "instances" },
+			{ class: "stack instances" },
 			stale(instances),
 			card(
 				t("instances"),
@@ -159,7 +168,7 @@ export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
 					{ class: "facts" },
 					fact(t("deploy.url"), a.url && h("span", { class: "mono" }, a.url)),
 					fact(t("deploy.ref"), a.ref && h("span", { class: "mono" }, a.ref)),
-					fact(t("commit"), a.commit && h("span", { class: "mono" }, a.commit)),
+					fact(t("commit"), a.commit && h("span", { class: "mono", title: a.commit }, a.commit.slice(0, 16))),
 					fact(t("command"), a.command && h("span", { class: "mono" }, a.command)),
 					fact(t("memory"), a.memory && t("memory.each", { memory: bytes(a.memory) })),
 					fact(t("app.created"), when(a.created_at)),

@@ -31,13 +31,13 @@ export function releasesTab({ scope, name, mine, follow }) {
 					table(
 						t("tab.releases"),
 						[
-							{ key: "n", name: t("release"), cell: (r) => h("span", { class: "name" }, "v" + number(r)) },
+							{ key: "n", name: t("release"), cell: (r) => [h("span", { class: "name" }, "v" + number(r)), h("span", { class: "under mono" }, r.commit?.slice(0, 7))] },
 							{
 								key: "state",
 								name: t("col.state"),
 								cell: (r) => (badge(number(r) === a.release ? "live" : r.state)),
 							},
-							{ key: "commit", name: t("commit"), cell: (r) => (r.commit ? h("span", { class: "mono", title: r.commit }, r.commit.slice(0, 10)) : "–") },
+							{ key: "commit", name: t("commit"), wide: true, cell: (r) => (r.commit ? h("span", { class: "mono", title: r.commit }, r.commit.slice(0, 10)) : "–") },
 							{ key: "by", name: t("col.who"), wide: true, cell: (r) => r.created_by || r.by || "–" },
 							{ key: "command", name: t("command"), wide: true, cell: (r) => (r.command ? h("span", { class: "mono cut", title: r.command }, r.command) : "–") },
 							{ key: "when", name: t("col.when"), n: true, wide: true, cell: (r) => when(r.created_at) },
