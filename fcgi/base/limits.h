@@ -7,6 +7,7 @@
 #define MAX_BODY_BYTES        (1024 * 1024)      /* a JSON request (REST.md) */
 #define MAX_RESPONSE_BYTES    (16 * 1024 * 1024)
 #define MAX_PROFILE_BYTES     (1024 * 1024)
+#define MIN_MEMORY_BYTES      (6 * 1024 * 1024) /* as docker run -m */
 #define MAX_JSON_DEPTH        32
 #define MAX_INSTANCES         500 /* of one app */
 #define MAX_TENANT_NAME       24

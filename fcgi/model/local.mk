@@ -1,3 +1,4 @@
 libnap_a_SOURCES += \
 	%D%/config.c %D%/config.h \
-	%D%/name.c %D%/name.h
+	%D%/name.c %D%/name.h \
+	%D%/profile.c %D%/profile.h
