@@ -14,7 +14,9 @@ test_sql_LDADD = $(CMOCKA_LIBS) $(nap_LIBS) $(MHD_LIBS)
 test_sql_DEPENDENCIES = libnap.a
 endif
 if HAVE_CMOCKA
-check_PROGRAMS += test_applog test_profile
+check_PROGRAMS += test_applog test_profile test_unit
+test_unit_SOURCES = tests/unit/test_unit.c
+test_unit_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
 test_profile_SOURCES = tests/unit/test_profile.c
 test_profile_CPPFLAGS = $(AM_CPPFLAGS) -DPROFILES='"$(abs_top_srcdir)/tests/profiles/original-loop.json"'
 test_profile_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
