@@ -122,6 +122,8 @@ CREATE TABLE app (
 	listened boolean NOT NULL DEFAULT false,        -- some instance of it has listened on its port once
 	release_id bigint,                              -- serves
 	next_release_id bigint,                         -- being started beside it
+	switched_at timestamptz,                        -- when release_id last changed: the old ones drain from then
+	routed_release_id bigint,                       -- whose instances nginx is known to reach
 	port integer CONSTRAINT app_port_key UNIQUE,    -- its own nginx port, where there is no domain
 	state text NOT NULL DEFAULT 'empty' CONSTRAINT app_state CHECK (state IN
 		('running', 'starting', 'degraded', 'stopped', 'failed', 'finished', 'empty', 'deleting')),

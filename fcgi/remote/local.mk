@@ -1,1 +1,3 @@
-libnap_a_SOURCES +=
+libnap_a_SOURCES += \
+	%D%/engine.c %D%/engine.h \
+	%D%/http.c %D%/http.h

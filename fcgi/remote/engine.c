@@ -1,0 +1,350 @@
+#include "remote/engine.h"
+
+#include "base/limits.h"
+#include "base/text.h"
+
+#include <sys/random.h>
+#include <time.h>
+
+#define LIST_TIMEOUT_MS   20000
+#define CHANGE_TIMEOUT_MS 15000
+#define MAX_PAGES         1000
+
+static bool add_endpoint(struct engine *en, struct slice text, struct err *e)
+{
+	struct engine_endpoint *to = &en->endpoint[en->n];
+
+	if (en->n == ENGINE_ENDPOINTS)
+		return err_set(e, ERR_INVALID, "engine_invalid", "setting \"engine\" has more than %d endpoints",
+				ENGINE_ENDPOINTS);
+	if (text.n > 7 && memcmp(text.p, "unix://", 7) == 0 && text.n - 7 < sizeof to->socket) {
+		(void)snprintf(to->socket, sizeof to->socket, "%.*s", (int)text.n - 7, text.p + 7);
+		(void)snprintf(to->url, sizeof to->url, "http://fleet");
+	} else if (text.n > 7 && (memcmp(text.p, "http://", 7) == 0) && text.n < sizeof to->url) {
+		while (text.n > 8 && text.p[text.n - 1] == '/')
+			text.n--;
+		(void)snprintf(to->url, sizeof to->url, "%.*s", (int)text.n, text.p);
+	} else {
+		return err_set(e, ERR_INVALID, "engine_invalid",
+				"endpoint \"%.*s\" is neither unix:///path nor http://host:port", (int)text.n, text.p);
+	}
+	en->n++;
+	return true;
+}
+
+bool engine_open(struct engine *en, const char *endpoints, struct err *e)
+{
+	struct slice rest = slice_of(endpoints);
+
+	*en = (struct engine){ 0 };
+	while (rest.n) {
+		const char *comma = memchr(rest.p, ',', rest.n);
+		size_t n = comma ? (size_t)(comma - rest.p) : rest.n;
+		struct slice one = slice_trim((struct slice){ rest.p, n });
+
+		if (one.n && !add_endpoint(en, one, e))
+			return false;
+		rest.p += n + (comma ? 1 : 0);
+		rest.n -= n + (comma ? 1 : 0);
+	}
+	if (en->n == 0)
+		return err_set(e, ERR_INVALID, "engine_invalid", "setting \"engine\" names no endpoint");
+	en->http = http_new();
+	return true;
+}
+
+void engine_close(struct engine *en)
+{
+	http_free(en->http);
+	en->http = NULL;
+}
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+static void pause_with_jitter(int try)
+{
+	uint16_t random = 0;
+	struct timespec t = { 0 };
+
+	(void)!getrandom(&random, sizeof random, 0);
+	t.tv_nsec = (100 + random % 300) * 1000000L * try;
+	t.tv_sec = t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	(void)nanosleep(&t, NULL);
+}
+
+/* One GET, at each endpoint in turn until one answers 200. */
+static bool get(struct engine *en, const char *path, struct arena *a, json_t **ret, struct err *e)
+{
+	struct err last = { 0 };
+
+	for (size_t i = 0; i < en->n; i++) {
+		size_t k = (en->good + i) % en->n;
+		struct engine_endpoint *at = &en->endpoint[k];
+		char *url = arena_printf(a, "%s/fleet/v1%s", at->url, path);
+		struct http_call call = { .method = "GET", .url = url, .socket = at->socket[0] ? at->socket : NULL,
+			.timeout_ms = LIST_TIMEOUT_MS, .max_bytes = MAX_ENGINE_ANSWER };
+		json_error_t je;
+
+		if (!http_one(en->http, &call)) {
+			last = call.err;
+		} else if (call.status != 200) {
+			(void)err_set(&last, ERR_UPSTREAM, "unreachable", "status %ld", call.status);
+		} else {
+			*ret = json_loadb(call.answer.data, call.answer.len, 0, &je);
+			if (!*ret)
+				(void)err_set(&last, ERR_UPSTREAM, "unreachable", "broken JSON: %s", je.text);
+		}
+		http_call_release(&call);
+		if (*ret) {
+			en->good = k;
+			return true;
+		}
+	}
+	(void)err_set(e, ERR_UPSTREAM, "engine_unavailable", "the engine does not answer: %s", last.msg);
+	return false;
+}
+
+static void json_free(void *p)
+{
+	json_decref(p);
+}
+
+/* Calls take for each entry of all pages of a list; the entries live as long as a. */
+static bool each_entry(struct engine *en, const char *resource, const char *member, struct arena *a,
+		void (*take)(void *ctx, const json_t *), void *ctx, struct err *e)
+{
+	const char *path = resource;
+
+	for (int page = 0; page < MAX_PAGES; page++) {
+		json_t *answer = NULL, *entries;
+		const char *token;
+
+		if (!get(en, path, a, &answer, e))
+			return false;
+		arena_defer(a, json_free, answer);
+		entries = json_object_get(answer, member);
+		for (size_t i = 0; i < json_array_size(entries); i++)
+			take(ctx, json_array_get(entries, i));
+		token = text_of(answer, "nextPageToken");
+		if (!token[0])
+			return true;
+		path = arena_printf(a, "%s?nextPageToken=%s", resource, token);
+	}
+	return err_set(e, ERR_UPSTREAM, "engine_unavailable", "the engine's list of %s does not end", member);
+}
+
+/* a growing array in an arena */
+struct list {
+	struct arena *a;
+	void *items;
+	size_t n, size, item;
+	const char *installation;
+};
+
+static void *list_add(struct list *l)
+{
+	if (l->n == l->size) {
+		size_t size = MAX(l->size * 2, (size_t)64);
+		void *bigger = arena_alloc(l->a, size * l->item);
+
+		if (l->n)
+			memcpy(bigger, l->items, l->n * l->item);
+		l->items = bigger;
+		l->size = size;
+	}
+	return (char *)l->items + l->n++ * l->item;
+}
+
+static bool is_ours(const json_t *unit, const char *installation)
+{
+	json_t *options = json_object_get(unit, "options");
+
+	for (size_t i = 0; i < json_array_size(options); i++) {
+		const json_t *o = json_array_get(options, i);
+
+		if (streq(text_of(o, "section"), "X-Nap") && streq(text_of(o, "name"), "Installation"))
+			return streq(text_of(o, "value"), installation);
+	}
+	return false;
+}
+
+static void take_unit(void *ctx, const json_t *u)
+{
+	struct list *l = ctx;
+
+	*(struct engine_unit *)list_add(l) = (struct engine_unit){ text_of(u, "name"), text_of(u, "desiredState"),
+		text_of(u, "currentState"), text_of(u, "machineID"), is_ours(u, l->installation) };
+}
+
+static void take_state(void *ctx, const json_t *s)
+{
+	*(struct engine_state *)list_add(ctx) = (struct engine_state){ text_of(s, "name"), text_of(s, "machineID"),
+		text_of(s, "hash"), text_of(s, "systemdLoadState"), text_of(s, "systemdActiveState"),
+		text_of(s, "systemdSubState") };
+}
+
+static void free_text(void *p)
+{
+	free(p);
+}
+
+static void take_machine(void *ctx, const json_t *m)
+{
+	struct list *l = ctx;
+	char *metadata = json_dumps(json_object_get(m, "metadata"), JSON_COMPACT | JSON_SORT_KEYS);
+
+	if (metadata)
+		arena_defer(l->a, free_text, metadata);
+	*(struct engine_machine *)list_add(l) = (struct engine_machine){ text_of(m, "id"), text_of(m, "primaryIP"),
+		metadata ? metadata : "{}" };
+}
+
+/* drops entries of the same name (and machine) as an earlier one: pages overlap where units came or went */
+static size_t drop_doubles(void *items, size_t n, size_t item, int (*compare)(const void *, const void *))
+{
+	size_t kept = 0;
+
+	qsort(items, n, item, compare);
+	for (size_t i = 0; i < n; i++) {
+		char *at = (char *)items + i * item, *last = (char *)items + (kept ? kept - 1 : 0) * item;
+
+		if (kept && compare(last, at) == 0)
+			continue;
+		memmove((char *)items + kept++ * item, at, item);
+	}
+	return kept;
+}
+
+static int compare_units(const void *a, const void *b)
+{
+	return strcmp(((const struct engine_unit *)a)->name, ((const struct engine_unit *)b)->name);
+}
+
+static int compare_states(const void *a, const void *b)
+{
+	const struct engine_state *x = a, *y = b;
+	int by_name = strcmp(x->unit, y->unit);
+
+	return by_name ? by_name : strcmp(x->machine, y->machine);
+}
+
+static int compare_machines(const void *a, const void *b)
+{
+	return strcmp(((const struct engine_machine *)a)->id, ((const struct engine_machine *)b)->id);
+}
+
+bool engine_units(struct engine *en, const char *installation, struct arena *a, struct engine_unit **ret, size_t *ret_n,
+		struct err *e)
+{
+	struct list l = { .a = a, .item = sizeof **ret, .installation = installation };
+
+	if (!each_entry(en, "/units", "units", a, take_unit, &l, e))
+		return false;
+	*ret = l.items;
+	*ret_n = l.n ? drop_doubles(l.items, l.n, l.item, compare_units) : 0;
+	return true;
+}
+
+bool engine_states(struct engine *en, struct arena *a, struct engine_state **ret, size_t *ret_n, struct err *e)
+{
+	struct list l = { .a = a, .item = sizeof **ret };
+
+	if (!each_entry(en, "/state", "states", a, take_state, &l, e))
+		return false;
+	*ret = l.items;
+	*ret_n = l.n ? drop_doubles(l.items, l.n, l.item, compare_states) : 0;
+	return true;
+}
+
+bool engine_machines(struct engine *en, struct arena *a, struct engine_machine **ret, size_t *ret_n, struct err *e)
+{
+	struct list l = { .a = a, .item = sizeof **ret };
+
+	if (!each_entry(en, "/machines", "machines", a, take_machine, &l, e))
+		return false;
+	*ret = l.items;
+	*ret_n = l.n ? drop_doubles(l.items, l.n, l.item, compare_machines) : 0;
+	return true;
+}
+
+static char *change_body(const struct engine_change *c)
+{
+	json_auto_t *body = json_pack("{s:s}", "desiredState", c->desired);
+	char *text;
+
+	if (c->options)
+		(void)json_object_set_new(body, "options", json_deep_copy(c->options));
+	text = json_dumps(body, JSON_COMPACT);
+	if (!text)
+		abort();
+	return text;
+}
+
+static void judge(struct engine_change *c, const struct http_call *call)
+{
+	if (!call->ok) {
+		c->err = call->err;
+		return;
+	}
+	c->done = call->status == 201 || call->status == 204 || (!c->desired && call->status == 404);
+	if (!c->done)
+		(void)err_set(&c->err, call->status >= 500 ? ERR_UPSTREAM : ERR_INVALID, "engine_refused",
+				"the engine answered %ld to unit \"%s\": %.120s", call->status, c->unit, call->answer.data);
+}
+
+/* all that are not done, once, at one endpoint */
+static size_t apply_once(struct engine *en, struct engine_change *changes, size_t n)
+{
+	auto_arena struct arena a = { 0 };
+	struct engine_endpoint *at = &en->endpoint[en->good];
+	struct http_call *calls = arena_alloc(&a, (n + 1) * sizeof *calls);
+	struct engine_change **of = arena_alloc(&a, (n + 1) * sizeof *of);
+	size_t k = 0, left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct engine_change *c = &changes[i];
+		char *body = NULL;
+
+		if (c->done || c->err.kind == ERR_INVALID)
+			continue;
+		if (c->desired) {
+			body = change_body(c);
+			arena_defer(&a, free_text, body);
+		}
+		of[k] = c;
+		calls[k++] = (struct http_call){ .method = c->desired ? "PUT" : "DELETE",
+			.url = arena_printf(&a, "%s/fleet/v1/units/%s", at->url, c->unit),
+			.socket = at->socket[0] ? at->socket : NULL, .body = body, .timeout_ms = CHANGE_TIMEOUT_MS,
+			.max_bytes = 64 * 1024 };
+	}
+	(void)http_all(en->http, calls, k);
+	for (size_t i = 0; i < k; i++) {
+		judge(of[i], &calls[i]);
+		left += !of[i]->done && of[i]->err.kind != ERR_INVALID;
+		http_call_release(&calls[i]);
+	}
+	return left;
+}
+
+bool engine_apply(struct engine *en, struct engine_change *changes, size_t n)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < n; i++) {
+		changes[i].done = false;
+		changes[i].err = (struct err){ 0 };
+	}
+	for (int try = 1; apply_once(en, changes, n) > 0 && try <= 3; try++) {
+		en->good = (en->good + 1) % en->n;
+		pause_with_jitter(try);
+	}
+	for (size_t i = 0; i < n; i++)
+		all = all && changes[i].done;
+	return all;
+}

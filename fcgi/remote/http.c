@@ -1,0 +1,180 @@
+#include "remote/http.h"
+
+#include "base/clock.h"
+
+#include <curl/curl.h>
+
+struct http {
+	CURLM *multi;
+	CURL *idle[HTTP_PARALLEL];
+	size_t idle_n;
+};
+
+/* what one transfer needs while it runs */
+struct transfer {
+	CURL *easy;
+	struct http_call *call;
+	struct curl_slist *headers;
+	char error[CURL_ERROR_SIZE];
+};
+
+struct http *http_new(void)
+{
+	struct http *h = xcalloc(1, sizeof *h);
+
+	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
+	h->multi = curl_multi_init();
+	if (!h->multi)
+		abort();
+	(void)curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)HTTP_PARALLEL);
+	return h;
+}
+
+void http_free(struct http *h)
+{
+	if (!h)
+		return;
+	while (h->idle_n)
+		curl_easy_cleanup(h->idle[--h->idle_n]);
+	(void)curl_multi_cleanup(h->multi);
+	free(h);
+}
+
+static size_t receive(char *p, size_t one, size_t n, void *ctx)
+{
+	struct http_call *call = ctx;
+
+	(void)one;
+	if (call->on_data)
+		return call->on_data(call->ctx, p, n) ? n : 0;
+	buf_add(&call->answer, p, n);
+	return call->answer.failed ? 0 : n; /* short: the answer is too large */
+}
+
+static int watch(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	struct http_call *call = ctx;
+
+	(void)a, (void)b, (void)c, (void)d;
+	return call->go_on && !call->go_on(call->ctx);
+}
+
+static void add_header(struct transfer *t, const char *name, const char *value)
+{
+	auto_free char *line = xasprintf("%s: %s", name, value);
+
+	t->headers = curl_slist_append(t->headers, line);
+}
+
+static void start(struct http *h, struct transfer *t, struct http_call *call)
+{
+	CURL *c = h->idle_n ? h->idle[--h->idle_n] : curl_easy_init();
+
+	if (!c)
+		abort();
+	curl_easy_reset(c);
+	*t = (struct transfer){ .easy = c, .call = call };
+	buf_init(&call->answer, call->max_bytes);
+	call->ok = false;
+	(void)curl_easy_setopt(c, CURLOPT_URL, call->url);
+	(void)curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, call->method);
+	(void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	(void)curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	(void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
+	(void)curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
+	(void)curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error);
+	(void)curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, receive);
+	(void)curl_easy_setopt(c, CURLOPT_WRITEDATA, call);
+	(void)curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, watch);
+	(void)curl_easy_setopt(c, CURLOPT_XFERINFODATA, call);
+	(void)curl_easy_setopt(c, CURLOPT_NOPROGRESS, call->go_on ? 0L : 1L);
+	(void)curl_easy_setopt(c, CURLOPT_PRIVATE, t);
+	(void)curl_easy_setopt(c, CURLOPT_PROXY, "");
+	if (call->socket)
+		(void)curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, call->socket);
+	add_header(t, "Expect", "");
+	if (call->accept)
+		add_header(t, "Accept", call->accept);
+	if (call->range)
+		add_header(t, "Range", call->range);
+	if (call->body) {
+		add_header(t, "Content-Type", "application/json");
+		(void)curl_easy_setopt(c, CURLOPT_POSTFIELDS, call->body);
+		(void)curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(call->body));
+	}
+	(void)curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
+	(void)curl_multi_add_handle(h->multi, c);
+}
+
+static void finish(struct http *h, struct transfer *t, CURLcode code)
+{
+	struct http_call *call = t->call;
+
+	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && call->on_data)) {
+		(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &call->status);
+		call->ok = true;
+	} else if (code == CURLE_OPERATION_TIMEDOUT) {
+		(void)err_set(&call->err, ERR_TIMEOUT, "timeout", "no answer within %lld ms", (long long)call->timeout_ms);
+	} else {
+		(void)err_set(&call->err, ERR_UPSTREAM, "unreachable", "%s",
+				t->error[0] ? t->error : curl_easy_strerror(code));
+	}
+	(void)curl_multi_remove_handle(h->multi, t->easy);
+	curl_slist_free_all(t->headers);
+	if (h->idle_n < HTTP_PARALLEL)
+		h->idle[h->idle_n++] = t->easy;
+	else
+		curl_easy_cleanup(t->easy);
+	t->easy = NULL;
+}
+
+/* takes what has ended; returns how many */
+static size_t collect(struct http *h)
+{
+	CURLMsg *m;
+	int left;
+	size_t n = 0;
+
+	while ((m = curl_multi_info_read(h->multi, &left))) {
+		struct transfer *t = NULL;
+
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+		finish(h, t, m->data.result);
+		n++;
+	}
+	return n;
+}
+
+bool http_all(struct http *h, struct http_call *calls, size_t n)
+{
+	struct transfer slots[HTTP_PARALLEL] = { 0 };
+	size_t started = 0, ended = 0;
+	bool all = true;
+	int running;
+
+	while (ended < n) {
+		for (size_t i = 0; i < HTTP_PARALLEL && started < n; i++)
+			if (!slots[i].easy)
+				start(h, &slots[i], &calls[started++]);
+		(void)curl_multi_perform(h->multi, &running);
+		ended += collect(h);
+		if (ended < n && running)
+			(void)curl_multi_poll(h->multi, NULL, 0, 500, NULL);
+	}
+	for (size_t i = 0; i < n; i++)
+		all = all && calls[i].ok;
+	return all;
+}
+
+bool http_one(struct http *h, struct http_call *call)
+{
+	return http_all(h, call, 1);
+}
+
+void http_call_release(struct http_call *call)
+{
+	buf_release(&call->answer);
+}

@@ -1,0 +1,48 @@
+/*
+ * HTTP out: the only curl_* calls. One client per process; its connections are kept between calls.
+ *
+ * A request has a total time limit (the engine's socket accepts while fleetd is down) and a cap on the body. No
+ * redirect is followed; only http and https are spoken. Many requests run at once by http_all, at most
+ * HTTP_PARALLEL of them on the wire. See libcurl-multi(3).
+ */
+#ifndef NAP_REMOTE_HTTP_H
+#define NAP_REMOTE_HTTP_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define HTTP_PARALLEL 16
+
+struct http;
+
+struct http *http_new(void);
+void http_free(struct http *h);
+
+struct http_call {
+	const char *method;      /* "GET" … */
+	const char *url;         /* http://fleet/fleet/v1/units */
+	const char *socket;      /* path of a unix socket; NULL: by the URL's host */
+	const char *body;        /* NULL: none; else sent as application/json */
+	const char *accept;      /* NULL: none */
+	const char *range;       /* value of the Range header (journal-gatewayd's own form); NULL: none */
+	int64_t timeout_ms;      /* total */
+	size_t max_bytes;        /* of the answer */
+	/* a stream: called with each piece as it comes instead of keeping it; false ends the call. NULL: kept */
+	bool (*on_data)(void *ctx, const char *p, size_t n);
+	/* with on_data: asked at least each 500 ms; false ends the call */
+	bool (*go_on)(void *ctx);
+	void *ctx;
+
+	/* results */
+	bool ok;                 /* an answer came, whatever its status */
+	long status;
+	struct buf answer;       /* released by http_call_release */
+	struct err err;          /* filled where ok is false: ERR_UPSTREAM or ERR_TIMEOUT */
+};
+
+/* Runs them all; true when every one has an answer. */
+bool http_all(struct http *h, struct http_call *calls, size_t n);
+bool http_one(struct http *h, struct http_call *call);
+void http_call_release(struct http_call *call);
+
+#endif
