@@ -52,6 +52,18 @@ export function headers(extra) {
 	return { "X-CSRF-Token": csrf.get(), ...extra };
 }
 
+// The session is gone, or another one was begun in another tab and our CSRF token is not its own.
+async function isExpired(answer) {
+	if (answer.status === 401) return true;
+	if (answer.status !== 403) return false;
+	const said = await answer.clone().json().catch(() => ({}));
+	return isSignInProblem({ status: 403, code: said.code });
+}
+
+export function isSignInProblem({ status, code }) {
+	return status === 401 || (status === 403 && (code === "csrf_missing" || code === "csrf_invalid"));
+}
+
 /** Answers {status, data, etag}; throws Problem. */
 export async function call(method, path, { body, query, signal, ifMatch, once, quiet401 } = {}) {
 	const head = { Accept: "application/json" };
@@ -81,7 +93,7 @@ export async function call(method, path, { body, query, signal, ifMatch, once, q
 			}
 			throw new Problem(0, { code: "network" }, "");
 		}
-		if (answer.status === 401 && !quiet401 && signInAgain && attempt < 3) {
+		if (!quiet401 && signInAgain && attempt < 3 && (await isExpired(answer))) {
 			await signInAgain();
 			if (signal?.aborted) throw new DOMException("aborted", "AbortError");
 			continue;

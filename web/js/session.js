@@ -1,6 +1,6 @@
 // Who is signed in. An expired session asks again over the page, so that nothing typed is lost.
 
-import { Problem, call, csrf, onExpired } from "./api.js";
+import { Problem, call, csrf, isSignInProblem, onExpired } from "./api.js";
 import { invalidate } from "./scope.js";
 
 export const session = { known: false, tenant: null, role: null, info: null, asking: null };
@@ -18,7 +18,7 @@ export async function resume() {
 			const { data } = await call("GET", "/session", { quiet401: true });
 			take(data);
 		} catch (e) {
-			if (!(e instanceof Problem) || e.status !== 401) throw e;
+			if (!(e instanceof Problem) || !isSignInProblem(e)) throw e;
 			csrf.clear();
 		}
 	}
@@ -49,7 +49,7 @@ export async function signIn(tenant, password) {
 
 export async function signOut() {
 	await call("DELETE", "/session", { quiet401: true }).catch((e) => {
-		if (!(e instanceof Problem) || e.status !== 401) throw e;
+		if (!(e instanceof Problem) || !isSignInProblem(e)) throw e;
 	});
 	csrf.clear();
 	location.hash = "#/";

@@ -107,7 +107,7 @@ export async function follow(path, { query, lastId, signal, onItem, onState, pol
 			});
 		} catch (e) {
 			if (signal.aborted) return;
-			if (e.status === 401) await get("/session", null, signal).catch(() => {});
+			if (e.status === 401 || e.status === 403) await get("/session", null, signal).catch(() => {});
 			if (e.status === 404) return onState("gone");
 		}
 		if (signal.aborted) return;

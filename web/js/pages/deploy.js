@@ -111,7 +111,7 @@ export function deployPage(scope, { query }) {
 			const part = fields.includes(f.field) ? f.field : null;
 			if (!part) continue;
 			const said = explain({ code: f.code, detail: f.detail, status: 422 });
-			state.faults[part] = said.text;
+			state.faults[part] = said.detail ? [said.text, " ", said.detail] : said.text;
 		}
 		if (problem.status === 409 && problem.code === "name_taken") {
 			state.faults.name = t("deploy.name.taken", { name: name() });

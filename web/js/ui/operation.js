@@ -76,14 +76,13 @@ export function stepsView(o) {
 
 export function faultView(o) {
 	if (!o.error) return null;
-	const key = "error." + o.error.code;
-	const detail = o.error.detail || "";
+	const { text, detail } = explain(o.error);
 	const lines = o.error.lines;
 	return h(
 		"div",
 		{ class: "fault-text" },
-		has(key) && h("p", null, t(key, { s: 1 })),
-		detail && h("p", { class: has(key) ? "muted small" : null }, detail),
+		h("p", null, text),
+		detail && h("p", { class: "muted small" }, detail),
 		lines && lines.length > 0 && h("pre", { class: "lines", tabindex: 0, "aria-label": t("operation.lines") }, lines.map((l) => (typeof l === "string" ? l : l.message)).join("\n")),
 	);
 }

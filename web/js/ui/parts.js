@@ -2,7 +2,7 @@
 
 import { ago, exact } from "../format.js";
 import { h } from "../h.js";
-import { has, t } from "../i18n.js";
+import { has, lang, t } from "../i18n.js";
 import { icon } from "./icons.js";
 import { notice } from "./notices.js";
 
@@ -35,8 +35,9 @@ export function explain(problem) {
 	const key = "error." + problem.code;
 	const detail = problem.detail && problem.detail !== problem.code ? problem.detail : "";
 	if (has(key)) {
-		const said = t(key, { s: problem.retryAfter || 1 });
-		return { text: said, detail: detail === said ? "" : detail };
+		// The server writes English, with the numbers and names of the case: it is never withheld.
+		if (detail && lang() === "en") return { text: detail, detail: "" };
+		return { text: t(key, { s: problem.retryAfter || 1 }), detail };
 	}
 	return { text: detail || t("error.other", { status: problem.status || "?" }), detail: "" };
 }
