@@ -1,1 +1,6 @@
 # The programs: each a thin main over libnap.a, listed with what it links.
+bin_PROGRAMS += nap-git nap-hook
+nap_git_SOURCES = fcgi/nap-git.c
+nap_git_LDADD = libnap.a
+nap_hook_SOURCES = fcgi/nap-hook.c
+nap_hook_LDADD = libnap.a $(JANSSON_LIBS)

@@ -15,6 +15,9 @@ test_sql_DEPENDENCIES = libnap.a
 endif
 if HAVE_CMOCKA
 check_PROGRAMS += test_applog test_profile test_unit
+check_PROGRAMS += test_push
+test_push_SOURCES = tests/unit/test_push.c
+test_push_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
 test_unit_SOURCES = tests/unit/test_unit.c
 test_unit_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
 test_profile_SOURCES = tests/unit/test_profile.c
