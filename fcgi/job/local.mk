@@ -1,1 +1,3 @@
-libnap_a_SOURCES +=
+libnap_a_SOURCES += \
+	%D%/git.c %D%/git.h \
+	%D%/job.c %D%/job.h
