@@ -51,12 +51,34 @@ static const char *const *environment(struct job *job, const char *const *more)
 	return v.v;
 }
 
+/* proc gives one context to both of its callbacks */
+struct relay {
+	struct job *job;
+	const struct git_run *run;
+};
+
+static void relay_line(void *ctx, const char *line, size_t n)
+{
+	struct relay *relay = ctx;
+
+	if (relay->run->say)
+		job_line(relay->job, line, n);
+	else
+		relay->run->on_line(relay->run->line_ctx, line, n);
+}
+
+static bool relay_goes_on(void *ctx)
+{
+	return job_goes_on(((struct relay *)ctx)->job);
+}
+
 bool git_run(struct job *job, const struct git_run *run, struct proc_result *ret, struct err *e)
 {
+	struct relay relay = { job, run };
 	struct argv v = { 0 };
 	struct proc_spec spec = { .timeout_ms = job->cfg->git_timeout * 1000, .max_bytes = run->max ? run->max : 64 * 1024,
-		.input = run->input, .input_len = run->input_len, .on_line = run->say ? job_line : run->on_line, .ctx = job,
-		.go_on = job_goes_on };
+		.input = run->input, .input_len = run->input_len, .ctx = &relay, .go_on = relay_goes_on,
+		.on_line = run->say || run->on_line ? relay_line : NULL };
 
 	/* a hostile pack must not take the machine's memory: 2 GiB of address space */
 	argv_add(&v, &job->a, "prlimit");

@@ -39,6 +39,7 @@ struct git_run {
 	const char *input;
 	size_t input_len, max;
 	proc_line_fn *on_line;
+	void *line_ctx;
 	bool say; /* its output goes to the operation's log */
 };
 NODISCARD bool git_run(struct job *job, const struct git_run *run, struct proc_result *ret, struct err *e);

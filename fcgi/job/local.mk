@@ -1,3 +1,4 @@
 libnap_a_SOURCES += \
 	%D%/git.c %D%/git.h \
-	%D%/job.c %D%/job.h
+	%D%/job.c %D%/job.h \
+	%D%/tree.c %D%/tree.h
