@@ -86,28 +86,11 @@ export function frame(path, content) {
 	return h(
 		"div",
 		{ class: "frame", key: "frame" },
-		h("a", { class: "skip", href: location.hash || "#/", onClick: skip }, t("skip")),
 		loading.count > 0 && h("div", { class: "busy-line", key: "busy", "aria-hidden": "true" }),
 		h(
-			"div",
-			{ class: "top", key: "top" },
-			brand(),
-			hub.state === "reconnecting" && linkState(),
-			menu(
-				"me",
-				t("nav.account"),
-				[
-					{ text: name, run: nextLanguage },
-					{ text: t("theme.next." + theme()), run: nextTheme },
-					null,
-					{ text: t("signout.who", { name: session.tenant }), run: leave },
-				],
-				"plain",
-			),
-		),
-		h(
-			"div",
+			"header",
 			{ class: "side", key: "side" },
+			h("a", { class: "skip", href: location.hash || "#/", onClick: skip }, t("skip")),
 			brand(),
 			h(
 				"nav",
@@ -131,6 +114,23 @@ export function frame(path, content) {
 					session.role === "admin" && h("span", { class: "muted" }, " · ", t("role.admin")),
 				),
 				h("div", { class: "row" }, switches(), iconButton("leave", t("signout"), { onClick: leave, id: "signout" })),
+			),
+		),
+		h(
+			"section",
+			{ class: "top", key: "top", "aria-label": t("nav.account") },
+			brand(),
+			hub.state === "reconnecting" && linkState(),
+			menu(
+				"me",
+				t("nav.account"),
+				[
+					{ text: name, run: nextLanguage },
+					{ text: t("theme.next." + theme()), run: nextTheme },
+					null,
+					{ text: t("signout.who", { name: session.tenant }), run: leave },
+				],
+				"plain",
 			),
 		),
 		h("main", { id: "main", key: "main" }, h("div", { class: "content" }, content)),

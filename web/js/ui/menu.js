@@ -1,6 +1,6 @@
 // A menu at the end of a row or a head: a native popover, so Escape and a click beside it close it.
 
-import { h } from "../h.js";
+import { h, render } from "../h.js";
 import { icon } from "./icons.js";
 
 let count = 0;
@@ -27,29 +27,35 @@ export function menu(name, label, items, look = "plain") {
 		),
 		h(
 			"div",
-			{ id, class: "menu", role: "menu", popover: "auto", onToggle: toggled, onKeydown: keys },
-			items.map((item) =>
-				item === null
-					? h("hr", null)
-					: h(
-							item.href ? "a" : "button",
-							{
-								role: "menuitem",
-								tabindex: -1,
-								type: item.href ? null : "button",
-								href: item.href,
-								target: item.out ? "_blank" : null,
-								rel: item.out ? "noopener noreferrer" : null,
-								disabled: item.disabled || null,
-								onClick: (e) => {
-									e.target.closest(".menu").hidePopover();
-									item.run?.();
-								},
-							},
-							item.text,
-						),
-			),
+			{ id, class: "menu", role: "menu", popover: "auto", onBeforetoggle: (e) => fill(e, items), onToggle: toggled, onKeydown: keys },
 		),
+	);
+}
+
+// The entries are made when they are asked for: a thousand rows have a thousand menus.
+function fill(e, items) {
+	if (e.newState !== "open") return;
+	const entry = (item) =>
+		h(
+			item.href ? "a" : "button",
+			{
+				role: "menuitem",
+				tabindex: -1,
+				type: item.href ? null : "button",
+				href: item.href,
+				target: item.out ? "_blank" : null,
+				rel: item.out ? "noopener noreferrer" : null,
+				disabled: item.disabled || null,
+				onClick: (click) => {
+					click.target.closest(".menu").hidePopover();
+					item.run?.();
+				},
+			},
+			item.text,
+		);
+	render(
+		items.map((item) => (item === null ? h("hr", null) : entry(item))),
+		e.target,
 	);
 }
 
