@@ -8,7 +8,7 @@ import { resource } from "../resource.js";
 import { invalidate } from "../scope.js";
 import { session } from "../session.js";
 import { badge } from "../ui/badge.js";
-import { card, empty, message, pageHead, pending, stale, table } from "../ui/parts.js";
+import { card, empty, pageHead, pending, stale, table } from "../ui/parts.js";
 
 const OLD = 30000;
 
@@ -33,12 +33,9 @@ export function machinesPage(scope) {
 
 	function machineCard() {
 		if (!machines.data) return card(t("nav.machines"), pending(machines, 2));
-		const isolation = machines.data.items.find((m) => m.isolation || m.metadata?.isolation);
-		const how = isolation && (isolation.isolation || isolation.metadata.isolation);
 		return h(
 			"div",
 			{ class: "stack", key: "machines" },
-			how === "none" && message("warn", h("p", null, t("isolation.none"))),
 			card(
 				t("nav.machines"),
 				machines.data.items.length === 0

@@ -9,7 +9,7 @@ import { session, signOut } from "../session.js";
 import { hub } from "../stream.js";
 import { icon } from "./icons.js";
 import { notice } from "./notices.js";
-import { button, explain, iconButton } from "./parts.js";
+import { button, explain, iconButton, message } from "./parts.js";
 import { menu } from "./menu.js";
 
 const places = [
@@ -133,8 +133,13 @@ export function frame(path, content) {
 				"plain",
 			),
 		),
-		h("main", { id: "main", key: "main" }, h("div", { class: "content" }, content)),
+		h("main", { id: "main", key: "main" }, h("div", { class: "content" }, unisolated(), content)),
 	);
+}
+
+/** Without isolation every page says so. */
+function unisolated() {
+	return session.info?.isolation === "none" ? message("warn", h("p", null, t("isolation.none"))) : null;
 }
 
 function skip(e) {

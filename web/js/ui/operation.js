@@ -119,7 +119,7 @@ export function operationCard(o) {
 				{ class: "actions" },
 				!going(o) && h("span", { class: "muted small" }, operationWhen(o)),
 				h("span", { class: "muted small num" }, between(o.started_at || o.created_at, o.ended_at)),
-				going(o) && button(t("cancel"), { small: true, onClick: () => cancel(o) }),
+				going(o) && button(o.cancel ? t("operation.cancelling") : t("cancel"), { disabled: Boolean(o.cancel), small: true, onClick: () => cancel(o) }),
 			),
 		),
 		h(

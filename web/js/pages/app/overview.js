@@ -51,7 +51,7 @@ export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
 
 	function scaleCard(a) {
 		const left = more();
-		const byHand = scale.data && (scale.data.follows_profile === false || scale.data.by_hand === true);
+		const byHand = typeof a.scale_override === "number";
 		return card(
 			t("scale"),
 			h(
