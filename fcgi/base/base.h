@@ -19,10 +19,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NODISCARD         __attribute__((warn_unused_result))
+#define NODISCARD	  __attribute__((warn_unused_result))
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define NORETURN          __attribute__((noreturn))
-#define UNUSED            __attribute__((unused))
+#define NORETURN	  __attribute__((noreturn))
+#define UNUSED		  __attribute__((unused))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b)     ((a) < (b) ? (a) : (b))
@@ -52,7 +52,7 @@ static inline void cleanup_dir(DIR **d)
 }
 
 #define auto_free __attribute__((cleanup(cleanup_free)))
-#define auto_fd   __attribute__((cleanup(cleanup_fd)))
+#define auto_fd	  __attribute__((cleanup(cleanup_fd)))
 #define auto_file __attribute__((cleanup(cleanup_file)))
 #define auto_dir  __attribute__((cleanup(cleanup_dir)))
 

@@ -52,7 +52,8 @@ bool err_add(struct err *e, const char *fmt, ...)
 	(void)vsnprintf(context, sizeof context, fmt, ap);
 	va_end(ap);
 	memcpy(rest, e->detail, sizeof rest);
-	(void)snprintf(e->detail, sizeof e->detail, "%s%s%.390s", context, rest[0] ? ": " : "", rest);
+	(void)snprintf(
+		e->detail, sizeof e->detail, "%s%s%.390s", context, rest[0] ? ": " : "", rest);
 	cut_on_border(e->detail, sizeof e->detail);
 	return false;
 }

@@ -40,7 +40,8 @@ struct err {
 };
 
 /* Fills e and returns false. */
-bool err_set(struct err *e, enum err_kind kind, const char *code, const char *fmt, ...) PRINTF(4, 5);
+bool err_set(struct err *e, enum err_kind kind, const char *code, const char *fmt, ...)
+	PRINTF(4, 5);
 
 /* The same for a failed system call: "MSG: strerror(errno)", ERR_INTERNAL, code "internal". */
 bool err_errno(struct err *e, const char *fmt, ...) PRINTF(2, 3);

@@ -6,7 +6,8 @@
 #include <libgen.h>
 #include <sys/stat.h>
 
-bool file_read(const char *path, size_t max, struct arena *a, char **ret, size_t *ret_len, struct err *e)
+bool file_read(
+	const char *path, size_t max, struct arena *a, char **ret, size_t *ret_len, struct err *e)
 {
 	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
@@ -20,7 +21,8 @@ bool file_read(const char *path, size_t max, struct arena *a, char **ret, size_t
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_INVALID, "not_a_file", "\"%s\" is not a regular file", path);
 	if (st.st_size > 0 && (size_t)st.st_size > max)
-		return err_set(e, ERR_TOO_LARGE, "too_large", "file \"%s\" is larger than %zu bytes", path, max);
+		return err_set(e, ERR_TOO_LARGE, "too_large",
+			"file \"%s\" is larger than %zu bytes", path, max);
 	size = MIN(max, (size_t)MAX(st.st_size, 4096)) + 2; /* /proc files have size 0 */
 	data = arena_alloc(a, size);
 	for (;;) {
@@ -34,8 +36,8 @@ bool file_read(const char *path, size_t max, struct arena *a, char **ret, size_t
 			break;
 		len += (size_t)n;
 		if (len > max || len == size - 1)
-			return err_set(e, ERR_TOO_LARGE, "too_large", "file \"%s\" is larger than %zu bytes", path,
-					size - 2);
+			return err_set(e, ERR_TOO_LARGE, "too_large",
+				"file \"%s\" is larger than %zu bytes", path, size - 2);
 	}
 	data[len] = '\0';
 	*ret = data;
@@ -75,7 +77,8 @@ bool file_replace(const char *path, const void *data, size_t len, unsigned int m
 
 	if (fd < 0)
 		return err_errno(e, "could not create file \"%s\"", tmp);
-	if (!write_all(fd, data, len) || fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0) {
+	if (!write_all(fd, data, len) || fchmod(fd, mode) < 0 || fsync(fd) < 0 ||
+		rename(tmp, path) < 0) {
 		(void)err_errno(e, "could not write file \"%s\"", path);
 		(void)unlink(tmp);
 		return false;

@@ -8,10 +8,12 @@
 #include "base/err.h"
 
 /* The regular file's whole content, terminated; longer than max is ERR_TOO_LARGE, absent ERR_NOT_FOUND. */
-NODISCARD bool file_read(const char *path, size_t max, struct arena *a, char **ret, size_t *ret_len, struct err *e);
+NODISCARD bool file_read(
+	const char *path, size_t max, struct arena *a, char **ret, size_t *ret_len, struct err *e);
 
 /* Replaces path by data: written beside it (0600 & mode), fsynced, renamed, folder fsynced (rename(2)). */
-NODISCARD bool file_replace(const char *path, const void *data, size_t len, unsigned int mode, struct err *e);
+NODISCARD bool file_replace(
+	const char *path, const void *data, size_t len, unsigned int mode, struct err *e);
 
 /* Makes path and its missing parents with mode; an existing folder is fine. */
 NODISCARD bool dir_make(const char *path, unsigned int mode, struct err *e);

@@ -34,7 +34,7 @@ static inline struct log_kv log_kv_number(const char *key, int64_t number)
 	_Generic((value), char *: log_kv_text, const char *: log_kv_text, default: log_kv_number)(key, value)
 
 #define LOG(level, ...) LOG_PICK(level, __VA_ARGS__, LOG_END)
-#define LOG_END         ((struct log_kv){ NULL, NULL, 0 })
+#define LOG_END		((struct log_kv){ NULL, NULL, 0 })
 #define LOG_PICK(level, event, ...) \
 	log_write(LOG_##level, event, (const struct log_kv[]){ __VA_ARGS__, { NULL, NULL, 0 } })
 

@@ -65,7 +65,8 @@ static void make_pipe(int ret[2])
 }
 
 /* posix_spawn reports a program that cannot be started as its own result */
-static int spawn(const struct proc_spec *spec, const int in, const int out, const int err, pid_t *ret_pid)
+static int spawn(
+	const struct proc_spec *spec, const int in, const int out, const int err, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t at;
@@ -86,12 +87,13 @@ static int spawn(const struct proc_spec *spec, const int in, const int out, cons
 	if (spec->dir)
 		(void)posix_spawn_file_actions_addchdir_np(&fa, spec->dir);
 	(void)posix_spawn_file_actions_addclosefrom_np(&fa, 3);
-	(void)posix_spawnattr_setflags(&at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	(void)posix_spawnattr_setflags(
+		&at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 	(void)posix_spawnattr_setpgroup(&at, 0);
 	(void)posix_spawnattr_setsigdefault(&at, &all);
 	(void)posix_spawnattr_setsigmask(&at, &none);
 	rc = posix_spawnp(ret_pid, spec->argv[0], &fa, &at, (char *const *)(uintptr_t)spec->argv,
-			(char *const *)(uintptr_t)env);
+		(char *const *)(uintptr_t)env);
 	(void)posix_spawn_file_actions_destroy(&fa);
 	(void)posix_spawnattr_destroy(&at);
 	return rc;
@@ -165,8 +167,8 @@ static void pump(struct child *c, const struct proc_spec *spec, struct proc_resu
 	size_t fed = 0;
 
 	for (;;) {
-		struct pollfd p[4] = { { c->pidfd, POLLIN, 0 }, { c->in, POLLOUT, 0 }, { c->out.fd, POLLIN, 0 },
-			{ c->err.fd, POLLIN, 0 } };
+		struct pollfd p[4] = { { c->pidfd, POLLIN, 0 }, { c->in, POLLOUT, 0 },
+			{ c->out.fd, POLLIN, 0 }, { c->err.fd, POLLIN, 0 } };
 		int64_t now = clock_mono_ms(), wait = (kill_at ? kill_at : deadline) - now;
 
 		if (!kill_at && spec->go_on) {
@@ -204,7 +206,8 @@ static void stream_open(struct stream *s, int fd, const struct proc_spec *spec)
 	buf_init(&s->line, 64 * 1024);
 }
 
-static void stream_finish(struct stream *s, const struct proc_spec *spec, struct arena *a, char **ret, size_t *ret_len)
+static void stream_finish(struct stream *s, const struct proc_spec *spec, struct arena *a,
+	char **ret, size_t *ret_len)
 {
 	if (s->fd >= 0)
 		drain(s, spec);
@@ -242,8 +245,8 @@ bool proc_run(const struct proc_spec *spec, struct arena *a, struct proc_result 
 	make_pipe(err);
 	if (spec->input)
 		make_pipe(in);
-	rc = spawn(spec, spec->stdin_fd > 2 ? spec->stdin_fd : in[0], spec->stdout_fd > 2 ? spec->stdout_fd : out[1],
-			err[1], &c.pid);
+	rc = spawn(spec, spec->stdin_fd > 2 ? spec->stdin_fd : in[0],
+		spec->stdout_fd > 2 ? spec->stdout_fd : out[1], err[1], &c.pid);
 	(void)close(out[1]);
 	(void)close(err[1]);
 	if (in[0] >= 0)
@@ -256,8 +259,8 @@ bool proc_run(const struct proc_spec *spec, struct arena *a, struct proc_result 
 		(void)close(err[0]);
 		if (c.in >= 0)
 			(void)close(c.in);
-		return err_set(e, ERR_UPSTREAM, "not_started", "could not start \"%s\": %s", spec->argv[0],
-				strerror(rc ? rc : errno));
+		return err_set(e, ERR_UPSTREAM, "not_started", "could not start \"%s\": %s",
+			spec->argv[0], strerror(rc ? rc : errno));
 	}
 	if (c.in >= 0)
 		(void)fcntl(c.in, F_SETFL, O_NONBLOCK);

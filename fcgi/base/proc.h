@@ -24,23 +24,23 @@ typedef void proc_line_fn(void *ctx, const char *line, size_t n);
 
 struct proc_spec {
 	const char *const *argv; /* argv[0] is searched in PATH of env */
-	const char *const *env;  /* NULL: PATH, LANG=C.UTF-8, HOME=/nonexistent */
-	const char *dir;         /* NULL: the caller's */
-	const char *input;       /* to its stdin; NULL: /dev/null */
+	const char *const *env;	 /* NULL: PATH, LANG=C.UTF-8, HOME=/nonexistent */
+	const char *dir;	 /* NULL: the caller's */
+	const char *input;	 /* to its stdin; NULL: /dev/null */
 	size_t input_len;
-	int stdin_fd, stdout_fd;  /* given descriptors instead, if above 2; not closed here */
-	int64_t timeout_ms;      /* 1..; on expiry SIGTERM to its group, SIGKILL 2 s later */
-	size_t max_bytes;        /* kept per stream; more is read and dropped, and truncated set */
-	proc_line_fn *on_line;   /* NULL: none */
+	int stdin_fd, stdout_fd; /* given descriptors instead, if above 2; not closed here */
+	int64_t timeout_ms;	 /* 1..; on expiry SIGTERM to its group, SIGKILL 2 s later */
+	size_t max_bytes;	 /* kept per stream; more is read and dropped, and truncated set */
+	proc_line_fn *on_line;	 /* NULL: none */
 	void *ctx;
 	/* asked at least each 500 ms; false ends the child as a timeout does, with ret->cancelled. NULL: none */
 	bool (*go_on)(void *ctx);
 };
 
 struct proc_result {
-	int status;          /* exit code, or 128 + signal */
+	int status; /* exit code, or 128 + signal */
 	bool timed_out, cancelled, truncated;
-	char *out, *err;     /* in the arena, may hold NUL bytes, terminated */
+	char *out, *err; /* in the arena, may hold NUL bytes, terminated */
 	size_t out_len, err_len;
 };
 
@@ -50,6 +50,7 @@ struct proc_result {
  * its whole group is killed.
  * Errors: ERR_UPSTREAM "not_started". Never call it inside a database transaction.
  */
-NODISCARD bool proc_run(const struct proc_spec *spec, struct arena *a, struct proc_result *ret, struct err *e);
+NODISCARD bool proc_run(
+	const struct proc_spec *spec, struct arena *a, struct proc_result *ret, struct err *e);
 
 #endif

@@ -53,7 +53,7 @@ bool parse_slice_i64(struct slice s, int64_t min, int64_t max, int64_t *ret)
 		if (digit < 0 || digit > 9)
 			return false;
 		if (__builtin_mul_overflow(n, 10, &n) ||
-				__builtin_add_overflow(n, negative ? -digit : digit, &n))
+			__builtin_add_overflow(n, negative ? -digit : digit, &n))
 			return false;
 	}
 	if (n < min || n > max)
@@ -76,14 +76,17 @@ size_t utf8_step(const char *s, size_t n)
 		return 0;
 	if (u[0] < 0x80)
 		return 1;
-	len = u[0] >= 0xc2 && u[0] <= 0xdf ? 2 : (u[0] & 0xf0) == 0xe0 ? 3 : u[0] >= 0xf0 && u[0] <= 0xf4 ? 4 : 0;
+	len = u[0] >= 0xc2 && u[0] <= 0xdf   ? 2
+	      : (u[0] & 0xf0) == 0xe0	     ? 3
+	      : u[0] >= 0xf0 && u[0] <= 0xf4 ? 4
+					     : 0;
 	if (len == 0 || len > n)
 		return 0;
 	for (i = 1; i < len; i++)
 		if ((u[i] & 0xc0) != 0x80)
 			return 0;
-	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f) || (u[0] == 0xf0 && u[1] < 0x90) ||
-			(u[0] == 0xf4 && u[1] > 0x8f))
+	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f) ||
+		(u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f))
 		return 0;
 	return len;
 }
@@ -134,7 +137,10 @@ void hex_encode(char *ret, const void *bytes, size_t n)
 
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
 }
 
 bool hex_decode(void *ret, size_t n, const char *hex)

@@ -33,7 +33,7 @@ bool utf8_valid(const char *s, size_t n);
 /* A copy that is valid UTF-8 without C0 controls other than tab and newline; others become U+FFFD. */
 char *utf8_scrub(struct arena *a, const char *s, size_t n);
 
-void hex_encode(char *ret, const void *bytes, size_t n); /* 2 n digits and a NUL */
+void hex_encode(char *ret, const void *bytes, size_t n);	 /* 2 n digits and a NUL */
 NODISCARD bool hex_decode(void *ret, size_t n, const char *hex); /* exactly 2 n digits */
 
 #endif

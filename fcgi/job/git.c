@@ -31,14 +31,16 @@ static void add_protocols(struct job *job, struct argv *v)
 	}
 }
 
-static const char *const FIXED[] = { "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "core.bigFileThreshold=8m",
-	"-c", "pack.threads=1", "-c", "core.fsync=all", "-c", "safe.directory=*", "-c", "http.followRedirects=false", "-c",
-	"submodule.recurse=false", "-c", "fetch.fsckObjects=true", "-c", "fetch.fsck.badTimezone=warn", "-c",
-	"fetch.fsck.missingSpaceBeforeDate=warn", "-c", "fetch.fsck.zeroPaddedFilemode=warn", "-c", "advice.detachedHead=false" };
+static const char *const FIXED[] = { "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c",
+	"core.bigFileThreshold=8m", "-c", "pack.threads=1", "-c", "core.fsync=all", "-c",
+	"safe.directory=*", "-c", "http.followRedirects=false", "-c", "submodule.recurse=false",
+	"-c", "fetch.fsckObjects=true", "-c", "fetch.fsck.badTimezone=warn", "-c",
+	"fetch.fsck.missingSpaceBeforeDate=warn", "-c", "fetch.fsck.zeroPaddedFilemode=warn", "-c",
+	"advice.detachedHead=false" };
 
-static const char *const ENVIRONMENT[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/nonexistent",
-	"GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_ASKPASS=/bin/false",
-	"GIT_SSH_VARIANT=ssh" };
+static const char *const ENVIRONMENT[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8",
+	"HOME=/nonexistent", "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1",
+	"GIT_CONFIG_GLOBAL=/dev/null", "GIT_ASKPASS=/bin/false", "GIT_SSH_VARIANT=ssh" };
 
 static const char *const *environment(struct job *job, const char *const *more)
 {
@@ -76,8 +78,12 @@ bool git_run(struct job *job, const struct git_run *run, struct proc_result *ret
 {
 	struct relay relay = { job, run };
 	struct argv v = { 0 };
-	struct proc_spec spec = { .timeout_ms = job->cfg->git_timeout * 1000, .max_bytes = run->max ? run->max : 64 * 1024,
-		.input = run->input, .input_len = run->input_len, .ctx = &relay, .go_on = relay_goes_on,
+	struct proc_spec spec = { .timeout_ms = job->cfg->git_timeout * 1000,
+		.max_bytes = run->max ? run->max : 64 * 1024,
+		.input = run->input,
+		.input_len = run->input_len,
+		.ctx = &relay,
+		.go_on = relay_goes_on,
 		.on_line = run->say || run->on_line ? relay_line : NULL };
 
 	/* a hostile pack must not take the machine's memory: 2 GiB of address space */
@@ -98,7 +104,8 @@ bool git_run(struct job *job, const struct git_run *run, struct proc_result *ret
 	if (ret->cancelled)
 		return job_stopped(job, e);
 	if (ret->timed_out)
-		return err_set(e, ERR_TIMEOUT, "git_timeout", "git did not end within %lld s", (long long)job->cfg->git_timeout);
+		return err_set(e, ERR_TIMEOUT, "git_timeout", "git did not end within %lld s",
+			(long long)job->cfg->git_timeout);
 	return true;
 }
 
@@ -138,10 +145,12 @@ bool git_line(struct job *job, const char **ret, struct err *e, const char *cons
 
 bool git_ensure(struct job *job, struct err *e)
 {
-	static const char *const settings[][2] = { { "core.sharedRepository", "0660" }, { "transfer.hideRefs", "refs/nap" },
-		{ "receive.autogc", "false" }, { "gc.auto", "0" }, { "http.receivepack", "true" },
+	static const char *const settings[][2] = { { "core.sharedRepository", "0660" },
+		{ "transfer.hideRefs", "refs/nap" }, { "receive.autogc", "false" },
+		{ "gc.auto", "0" }, { "http.receivepack", "true" },
 		{ "receive.shallowUpdate", "true" } };
-	const char *dir = git_dir(job), *made = arena_printf(&job->a, "%s.%lld.new", dir, (long long)job->attempt);
+	const char *dir = git_dir(job),
+		   *made = arena_printf(&job->a, "%s.%lld.new", dir, (long long)job->attempt);
 	struct proc_result r;
 	struct argv init = { 0 };
 
@@ -161,19 +170,25 @@ bool git_ensure(struct job *job, struct err *e)
 	argv_add(&init, &job->a, "--shared=0660");
 	argv_add(&init, &job->a, "--initial-branch=master");
 	argv_add(&init, &job->a, made);
-	if (!proc_run(&(struct proc_spec){ .argv = init.v, .env = environment(job, NULL), .timeout_ms = ASK_TIMEOUT_MS,
+	if (!proc_run(&(struct proc_spec){ .argv = init.v,
+			      .env = environment(job, NULL),
+			      .timeout_ms = ASK_TIMEOUT_MS,
 			      .max_bytes = 4096 },
-			    &job->a, &r, e))
+		    &job->a, &r, e))
 		return false;
 	if (r.status != 0)
-		return err_set(e, ERR_INTERNAL, "git_failed", "could not make a repository: %s", reason(job, &r));
+		return err_set(e, ERR_INTERNAL, "git_failed", "could not make a repository: %s",
+			reason(job, &r));
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-		const char *const set[] = { "git", "config", "--file", arena_printf(&job->a, "%s/config", made), settings[i][0],
-			settings[i][1], NULL };
+		const char *const set[] = { "git", "config", "--file",
+			arena_printf(&job->a, "%s/config", made), settings[i][0], settings[i][1],
+			NULL };
 
-		if (!proc_run(&(struct proc_spec){ .argv = set, .env = environment(job, NULL), .timeout_ms = ASK_TIMEOUT_MS,
+		if (!proc_run(&(struct proc_spec){ .argv = set,
+				      .env = environment(job, NULL),
+				      .timeout_ms = ASK_TIMEOUT_MS,
 				      .max_bytes = 4096 },
-				    &job->a, &r, e))
+			    &job->a, &r, e))
 			return false;
 	}
 	if (chmod(made, 02770) < 0)
@@ -202,7 +217,8 @@ static bool pick(const char *lines, const char *name, char ret[GIT_ID_SIZE])
 		size_t n = tab ? (size_t)(tab - line.p) : 0;
 		struct slice what = { tab ? tab + 1 : "", tab ? line.n - n - 1 : 0 };
 
-		if (n == 0 || n >= GIT_ID_SIZE || (!slice_eq(what, name) && !slice_eq(what, peeled)))
+		if (n == 0 || n >= GIT_ID_SIZE ||
+			(!slice_eq(what, name) && !slice_eq(what, peeled)))
 			continue;
 		memcpy(ret, line.p, n);
 		ret[n] = '\0';
@@ -224,29 +240,33 @@ static void credential_remove(struct credential *c)
 		(void)unlink(c->path);
 }
 
-static bool credential_write(struct job *job, const char *url, const char *secret, struct credential *ret, struct err *e)
+static bool credential_write(
+	struct job *job, const char *url, const char *secret, struct credential *ret, struct err *e)
 {
 	const char *host = strstr(url, "://");
-	const char *path = arena_printf(&job->a, "%s/work/credential-%lld-%lld", job->cfg->state, (long long)job->id,
-			(long long)job->attempt);
+	const char *path = arena_printf(&job->a, "%s/work/credential-%lld-%lld", job->cfg->state,
+		(long long)job->id, (long long)job->attempt);
 	char *line;
 
 	if (!secret || !host)
 		return true;
-	line = arena_printf(&job->a, "%.*s://%s@%.*s\n", (int)(host - url), url, secret, (int)strcspn(host + 3, "/"), host + 3);
+	line = arena_printf(&job->a, "%.*s://%s@%.*s\n", (int)(host - url), url, secret,
+		(int)strcspn(host + 3, "/"), host + 3);
 	if (!file_replace(path, line, strlen(line), 0600, e))
 		return false;
 	ret->path = path;
 	return true;
 }
 
-static bool fetch_failed(struct job *job, const char *url, const struct proc_result *r, struct err *e)
+static bool fetch_failed(
+	struct job *job, const char *url, const struct proc_result *r, struct err *e)
 {
-	return err_set(e, ERR_UPSTREAM, "git_failed", "could not fetch \"%s\": %s", url, reason(job, r));
+	return err_set(
+		e, ERR_UPSTREAM, "git_failed", "could not fetch \"%s\": %s", url, reason(job, r));
 }
 
-bool git_fetch(struct job *job, const char *url, const char *secret, const char *ref, char ret_commit[GIT_ID_SIZE],
-		struct err *e)
+bool git_fetch(struct job *job, const char *url, const char *secret, const char *ref,
+	char ret_commit[GIT_ID_SIZE], struct err *e)
 {
 	__attribute__((cleanup(credential_remove))) struct credential credential = { NULL };
 	struct argv ask = { 0 }, fetch = { 0 };
@@ -264,23 +284,27 @@ bool git_fetch(struct job *job, const char *url, const char *secret, const char 
 	if (ref && is_commit_id(ref)) {
 		(void)snprintf(id, sizeof id, "%s", ref);
 	} else {
-		const char *const names[] = { ref ? arena_printf(&job->a, "refs/heads/%s", ref) : "HEAD",
-			ref ? arena_printf(&job->a, "refs/tags/%s", ref) : "HEAD", ref ? ref : "HEAD" };
+		const char *const names[] = { ref ? arena_printf(&job->a, "refs/heads/%s", ref)
+						  : "HEAD",
+			ref ? arena_printf(&job->a, "refs/tags/%s", ref) : "HEAD",
+			ref ? ref : "HEAD" };
 
 		argv_add(&ask, &job->a, "ls-remote");
 		argv_add(&ask, &job->a, "--end-of-options");
 		argv_add(&ask, &job->a, url);
-		if (!git_run(job, &(struct git_run){ .args = ask.v, .max = 32 * 1024 * 1024 }, &r, e))
+		if (!git_run(job, &(struct git_run){ .args = ask.v, .max = 32 * 1024 * 1024 }, &r,
+			    e))
 			return false;
 		if (r.status != 0)
 			return fetch_failed(job, url, &r, e);
 		for (size_t i = 0; !id[0] && i < ARRAY_SIZE(names); i++)
 			(void)pick(r.out, names[i], id);
 		if (!id[0] && r.out_len == 0)
-			return err_set(e, ERR_INVALID, "empty_repository", "repository \"%s\" has no commit", url);
+			return err_set(e, ERR_INVALID, "empty_repository",
+				"repository \"%s\" has no commit", url);
 		if (!id[0])
-			return err_set(e, ERR_INVALID, "ref_not_found", "\"%s\" has no branch or tag \"%s\"", url,
-					ref ? ref : "HEAD");
+			return err_set(e, ERR_INVALID, "ref_not_found",
+				"\"%s\" has no branch or tag \"%s\"", url, ref ? ref : "HEAD");
 	}
 	argv_add(&fetch, &job->a, "fetch");
 	argv_add(&fetch, &job->a, "--no-tags");
@@ -297,18 +321,21 @@ bool git_fetch(struct job *job, const char *url, const char *secret, const char 
 	return true;
 }
 
-bool git_blob(struct job *job, const char *commit, const char *path, size_t max, const char **ret, size_t *ret_n,
-		struct err *e)
+bool git_blob(struct job *job, const char *commit, const char *path, size_t max, const char **ret,
+	size_t *ret_n, struct err *e)
 {
-	const char *const args[] = { "cat-file", "blob", arena_printf(&job->a, "%s:%s", commit, path), NULL };
+	const char *const args[] = { "cat-file", "blob",
+		arena_printf(&job->a, "%s:%s", commit, path), NULL };
 	struct proc_result r;
 
 	if (!git_run(job, &(struct git_run){ .args = args, .max = max + 1 }, &r, e))
 		return false;
 	if (r.status != 0)
-		return err_set(e, ERR_NOT_FOUND, "not_found", "the source has no file \"%s\"", path);
+		return err_set(
+			e, ERR_NOT_FOUND, "not_found", "the source has no file \"%s\"", path);
 	if (r.out_len > max)
-		return err_set(e, ERR_TOO_LARGE, "too_large", "\"%s\" is larger than %zu bytes", path, max);
+		return err_set(e, ERR_TOO_LARGE, "too_large", "\"%s\" is larger than %zu bytes",
+			path, max);
 	*ret = r.out;
 	*ret_n = r.out_len;
 	return true;
@@ -325,5 +352,6 @@ bool git_set_branch(struct job *job, const char *branch, const char *commit, str
 {
 	const char *ref = arena_printf(&job->a, "refs/heads/%s", branch);
 
-	return git_ask(job, NULL, e, "update-ref", ref, commit) && git_ask(job, NULL, e, "symbolic-ref", "HEAD", ref);
+	return git_ask(job, NULL, e, "update-ref", ref, commit) &&
+	       git_ask(job, NULL, e, "symbolic-ref", "HEAD", ref);
 }

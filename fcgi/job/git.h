@@ -22,15 +22,15 @@ NODISCARD bool git_ensure(struct job *job, struct err *e);
  * secret: "user:password" of the URL, or NULL; it goes by a credential file, never on a command line.
  */
 NODISCARD bool git_fetch(struct job *job, const char *url, const char *secret, const char *ref,
-		char ret_commit[GIT_ID_SIZE], struct err *e);
+	char ret_commit[GIT_ID_SIZE], struct err *e);
 
 /* One line of git's output, without its newline; a non-zero exit is ERR_NOT_FOUND "git_failed". */
 NODISCARD bool git_line(struct job *job, const char **ret, struct err *e, const char *const *args);
 #define git_ask(job, ret, e, ...) git_line(job, ret, e, (const char *const[]){ __VA_ARGS__, NULL })
 
 /* The blob at COMMIT:PATH; not there: ERR_NOT_FOUND; over max: ERR_TOO_LARGE. */
-NODISCARD bool git_blob(struct job *job, const char *commit, const char *path, size_t max, const char **ret,
-		size_t *ret_n, struct err *e);
+NODISCARD bool git_blob(struct job *job, const char *commit, const char *path, size_t max,
+	const char **ret, size_t *ret_n, struct err *e);
 
 /* Runs git in the repository; env: more variables, or NULL; input: its stdin, or NULL. Output is kept to max bytes. */
 struct git_run {
@@ -42,10 +42,12 @@ struct git_run {
 	void *line_ctx;
 	bool say; /* its output goes to the operation's log */
 };
-NODISCARD bool git_run(struct job *job, const struct git_run *run, struct proc_result *ret, struct err *e);
+NODISCARD bool git_run(
+	struct job *job, const struct git_run *run, struct proc_result *ret, struct err *e);
 
 /* Pins a release's commit (refs/nap/releases/N) and moves the default branch to it. */
 NODISCARD bool git_pin(struct job *job, int64_t release, const char *commit, struct err *e);
-NODISCARD bool git_set_branch(struct job *job, const char *branch, const char *commit, struct err *e);
+NODISCARD bool git_set_branch(
+	struct job *job, const char *branch, const char *commit, struct err *e);
 
 #endif

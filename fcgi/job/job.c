@@ -8,36 +8,40 @@
 
 #define BEAT_MS 10000
 
-SQL(STEP_CLOSE, "UPDATE operation_step SET state = $3, ended_at = now() WHERE operation_id = $1 AND state = 'running' "
-		"AND EXISTS (SELECT 1 FROM operation WHERE id = $1 AND attempt = $2::integer AND state = 'running')");
+SQL(STEP_CLOSE,
+	"UPDATE operation_step SET state = $3, ended_at = now() WHERE operation_id = $1 AND state = 'running' "
+	"AND EXISTS (SELECT 1 FROM operation WHERE id = $1 AND attempt = $2::integer AND state = 'running')");
 SQL(STEP_OPEN,
-		"INSERT INTO operation_step (operation_id, n, tenant_id, name) SELECT id, "
-		"coalesce((SELECT max(n) FROM operation_step WHERE operation_id = $1), 0) + 1, tenant_id, $3 "
-		"FROM operation WHERE id = $1 AND attempt = $2::integer AND state = 'running'");
+	"INSERT INTO operation_step (operation_id, n, tenant_id, name) SELECT id, "
+	"coalesce((SELECT max(n) FROM operation_step WHERE operation_id = $1), 0) + 1, tenant_id, $3 "
+	"FROM operation WHERE id = $1 AND attempt = $2::integer AND state = 'running'");
 
 bool job_step(struct job *job, const char *name, struct err *e)
 {
 	int64_t n;
 
 	if (!db_exec(job->db, NULL, e, STEP_CLOSE, I64(job->id), I64(job->attempt), "succeeded") ||
-			!db_exec(job->db, &n, e, STEP_OPEN, I64(job->id), I64(job->attempt), name))
+		!db_exec(job->db, &n, e, STEP_OPEN, I64(job->id), I64(job->attempt), name))
 		return false;
 	job->lost = job->lost || n == 0;
 	job->steps++;
 	return job_goes_on(job) || job_stopped(job, e);
 }
 
-SQL(PROGRESS, "UPDATE operation SET done = $3::integer, total = $4::integer WHERE id = $1 AND attempt = $2::integer "
-	      "AND state = 'running'");
+SQL(PROGRESS,
+	"UPDATE operation SET done = $3::integer, total = $4::integer WHERE id = $1 AND attempt = $2::integer "
+	"AND state = 'running'");
 
 bool job_progress(struct job *job, int done, int total, struct err *e)
 {
-	return db_exec(job->db, NULL, e, PROGRESS, I64(job->id), I64(job->attempt), I64(done), I64(total));
+	return db_exec(
+		job->db, NULL, e, PROGRESS, I64(job->id), I64(job->attempt), I64(done), I64(total));
 }
 
-SQL(SAY, "INSERT INTO operation_log (operation_id, seq, tenant_id, line) SELECT id, "
-	 "coalesce((SELECT max(seq) FROM operation_log WHERE operation_id = $1), 0) + 1, tenant_id, left($3, 4000) "
-	 "FROM operation WHERE id = $1 AND attempt = $2::integer AND state = 'running'");
+SQL(SAY,
+	"INSERT INTO operation_log (operation_id, seq, tenant_id, line) SELECT id, "
+	"coalesce((SELECT max(seq) FROM operation_log WHERE operation_id = $1), 0) + 1, tenant_id, left($3, 4000) "
+	"FROM operation WHERE id = $1 AND attempt = $2::integer AND state = 'running'");
 SQL(SAID, "SELECT pg_notify('nap_operation', $1)");
 
 static void say(struct job *job, const char *line, size_t n)
@@ -50,7 +54,7 @@ static void say(struct job *job, const char *line, size_t n)
 		if (*p == '\n')
 			*p = ' ';
 	if (!db_exec(job->db, NULL, &e, SAY, I64(job->id), I64(job->attempt), clean) ||
-			!db_exec(job->db, NULL, &e, SAID, I64(job->id)))
+		!db_exec(job->db, NULL, &e, SAID, I64(job->id)))
 		LOG(WARNING, "operation.log", KV("error", e.msg));
 }
 
@@ -80,9 +84,11 @@ void job_line(void *job, const char *line, size_t n)
 		say(job, line, n);
 }
 
-SQL(BEAT, "UPDATE operation SET beat = beat + CASE WHEN $3::boolean THEN 1 ELSE 0 END WHERE id = $1 "
-	  "AND attempt = $2::integer AND state = 'running' RETURNING cancel");
-SQL(LOOK, "SELECT cancel FROM operation WHERE id = $1 AND attempt = $2::integer AND state = 'running'");
+SQL(BEAT,
+	"UPDATE operation SET beat = beat + CASE WHEN $3::boolean THEN 1 ELSE 0 END WHERE id = $1 "
+	"AND attempt = $2::integer AND state = 'running' RETURNING cancel");
+SQL(LOOK,
+	"SELECT cancel FROM operation WHERE id = $1 AND attempt = $2::integer AND state = 'running'");
 
 bool job_goes_on(void *ctx)
 {
@@ -106,8 +112,10 @@ bool job_goes_on(void *ctx)
 bool job_stopped(struct job *job, struct err *e)
 {
 	if (job->cancelled)
-		return err_set(e, ERR_CONFLICT, "operation_cancelled", "the operation was cancelled");
-	return err_set(e, ERR_INTERNAL, "lost", "operation %lld has another worker", (long long)job->id);
+		return err_set(
+			e, ERR_CONFLICT, "operation_cancelled", "the operation was cancelled");
+	return err_set(
+		e, ERR_INTERNAL, "lost", "operation %lld has another worker", (long long)job->id);
 }
 
 bool job_wait(struct job *job, int ms)
@@ -121,21 +129,22 @@ bool job_wait(struct job *job, int ms)
  * the oldest. A deploy or push that a newer one has overtaken is cancelled before (RULES 30, DESIGN 3).
  */
 SQL(SUPERSEDE,
-		"UPDATE operation o SET state = 'cancelled', ended_at = now(), error_code = 'superseded', "
-		"error = 'a newer deploy of this app overtook it' WHERE o.state = 'queued' AND o.kind IN ('deploy', 'push') "
-		"AND EXISTS (SELECT 1 FROM operation n WHERE n.app_id = o.app_id AND n.id > o.id AND n.kind IN ('deploy', 'push') "
-		"AND n.state = 'queued')");
+	"UPDATE operation o SET state = 'cancelled', ended_at = now(), error_code = 'superseded', "
+	"error = 'a newer deploy of this app overtook it' WHERE o.state = 'queued' AND o.kind IN ('deploy', 'push') "
+	"AND EXISTS (SELECT 1 FROM operation n WHERE n.app_id = o.app_id AND n.id > o.id AND n.kind IN ('deploy', 'push') "
+	"AND n.state = 'queued')");
 SQL(CLAIM,
-		"UPDATE operation SET state = 'running', attempt = attempt + 1, worker = $1, beat = beat + 1, waiting = NULL, "
-		"started_at = coalesce(started_at, now()) WHERE id = (SELECT o.id FROM operation o WHERE o.state = 'queued' "
-		"AND (o.lane = 'quick' OR NOT $2::boolean) "
-		"AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.app_id = o.app_id AND x.state = 'running') "
-		"AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.app_id = o.app_id AND x.state = 'queued' AND x.id < o.id) "
-		"ORDER BY (SELECT count(*) FROM operation x WHERE x.tenant_id = o.tenant_id AND x.state = 'running'), o.id "
-		"FOR UPDATE SKIP LOCKED LIMIT 1) "
-		"RETURNING id, attempt, tenant_id, app_id, app, kind, args, release_id, created_by, request_id, "
-		"(SELECT name FROM tenant t WHERE t.id = tenant_id) AS tenant");
-SQL(STEPS_AGAIN, "UPDATE operation_step SET state = 'failed', ended_at = now() WHERE operation_id = $1 AND state = 'running'");
+	"UPDATE operation SET state = 'running', attempt = attempt + 1, worker = $1, beat = beat + 1, waiting = NULL, "
+	"started_at = coalesce(started_at, now()) WHERE id = (SELECT o.id FROM operation o WHERE o.state = 'queued' "
+	"AND (o.lane = 'quick' OR NOT $2::boolean) "
+	"AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.app_id = o.app_id AND x.state = 'running') "
+	"AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.app_id = o.app_id AND x.state = 'queued' AND x.id < o.id) "
+	"ORDER BY (SELECT count(*) FROM operation x WHERE x.tenant_id = o.tenant_id AND x.state = 'running'), o.id "
+	"FOR UPDATE SKIP LOCKED LIMIT 1) "
+	"RETURNING id, attempt, tenant_id, app_id, app, kind, args, release_id, created_by, request_id, "
+	"(SELECT name FROM tenant t WHERE t.id = tenant_id) AS tenant");
+SQL(STEPS_AGAIN,
+	"UPDATE operation_step SET state = 'failed', ended_at = now() WHERE operation_id = $1 AND state = 'running'");
 
 static void take_row(struct job *job, const PGresult *r)
 {
@@ -156,8 +165,8 @@ static void take_row(struct job *job, const PGresult *r)
 		job->args = json_object();
 }
 
-bool job_claim(struct db *db, const struct config *cfg, const char *worker, bool quick, struct job *ret, bool *ret_found,
-		struct err *e)
+bool job_claim(struct db *db, const struct config *cfg, const char *worker, bool quick,
+	struct job *ret, bool *ret_found, struct err *e)
 {
 	struct job job = { .cfg = cfg, .db = db, .beat_at = clock_mono_ms() };
 	auto_result PGresult *r = NULL;
@@ -176,8 +185,9 @@ bool job_claim(struct db *db, const struct config *cfg, const char *worker, bool
 	return true;
 }
 
-SQL(END, "UPDATE operation SET state = $3, ended_at = now(), error_code = $4, error = $5, error_lines = $6::jsonb, "
-	 "waiting = NULL WHERE id = $1 AND attempt = $2::integer AND state = 'running'");
+SQL(END,
+	"UPDATE operation SET state = $3, ended_at = now(), error_code = $4, error = $5, error_lines = $6::jsonb, "
+	"waiting = NULL WHERE id = $1 AND attempt = $2::integer AND state = 'running'");
 
 void job_end(struct job *job, const struct err *failure, json_t *lines)
 {
@@ -190,10 +200,12 @@ void job_end(struct job *job, const struct err *failure, json_t *lines)
 		return;
 	if (failure)
 		job_say(job, "%s: %s", state, failure->msg);
-	if (!db_exec(job->db, NULL, &e, STEP_CLOSE, I64(job->id), I64(job->attempt), failure ? "failed" : "succeeded") ||
-			!db_exec(job->db, NULL, &e, END, I64(job->id), I64(job->attempt), state, failure ? failure->code : NULL,
-					failure ? failure->msg : NULL, text))
-		LOG(ERROR, "operation.end", KV("operation", job->id), KV("error", e.msg), KV("detail", e.detail));
+	if (!db_exec(job->db, NULL, &e, STEP_CLOSE, I64(job->id), I64(job->attempt),
+		    failure ? "failed" : "succeeded") ||
+		!db_exec(job->db, NULL, &e, END, I64(job->id), I64(job->attempt), state,
+			failure ? failure->code : NULL, failure ? failure->msg : NULL, text))
+		LOG(ERROR, "operation.end", KV("operation", job->id), KV("error", e.msg),
+			KV("detail", e.detail));
 }
 
 void job_release(struct job *job)
@@ -213,9 +225,11 @@ struct beats {
 
 #define LEASE_MS 60000
 
-SQL(RUNNING, "SELECT id, attempt, beat FROM operation WHERE state = 'running' ORDER BY id LIMIT 256");
-SQL(TAKE_BACK, "UPDATE operation SET state = 'queued', worker = NULL WHERE id = $1 AND attempt = $2::integer "
-	       "AND beat = $3 AND state = 'running'");
+SQL(RUNNING,
+	"SELECT id, attempt, beat FROM operation WHERE state = 'running' ORDER BY id LIMIT 256");
+SQL(TAKE_BACK,
+	"UPDATE operation SET state = 'queued', worker = NULL WHERE id = $1 AND attempt = $2::integer "
+	"AND beat = $3 AND state = 'running'");
 
 struct beats *beats_new(void)
 {
@@ -244,14 +258,17 @@ bool beats_watch(struct beats *b, struct db *db, struct err *e)
 	if (!db_query(db, &r, e, RUNNING))
 		return false;
 	for (int i = 0; i < db_rows(r); i++) {
-		struct seen s = { db_i64(r, i, "id"), db_i64(r, i, "attempt"), db_i64(r, i, "beat"), now };
+		struct seen s = { db_i64(r, i, "id"), db_i64(r, i, "attempt"), db_i64(r, i, "beat"),
+			now };
 		const struct seen *old = find_seen(b, s.id);
 
 		if (old && old->attempt == s.attempt && old->beat == s.beat)
 			s.since_ms = old->since_ms;
 		if (now - s.since_ms >= LEASE_MS) {
-			LOG(WARNING, "operation.taken_back", KV("operation", s.id), KV("attempt", s.attempt));
-			if (!db_exec(db, NULL, e, TAKE_BACK, I64(s.id), I64(s.attempt), I64(s.beat)))
+			LOG(WARNING, "operation.taken_back", KV("operation", s.id),
+				KV("attempt", s.attempt));
+			if (!db_exec(
+				    db, NULL, e, TAKE_BACK, I64(s.id), I64(s.attempt), I64(s.beat)))
 				return false;
 		}
 		next.seen[next.n++] = s;

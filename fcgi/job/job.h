@@ -21,7 +21,7 @@ struct job {
 	int64_t id, attempt, tenant_id, app_id, release_id;
 	const char *tenant, *app, *kind, *created_by, *request_id;
 	json_t *args;
-	int steps;            /* opened so far in this attempt */
+	int steps; /* opened so far in this attempt */
 	int log_seq;
 	int64_t beat_at;      /* CLOCK_MONOTONIC, ms */
 	bool lost, cancelled; /* another worker has it; a person wants it to end */
@@ -51,8 +51,8 @@ bool job_stopped(struct job *job, struct err *e);
 bool job_wait(struct job *job, int ms);
 
 /* Claims the next queued operation of a lane; *ret_found false: there is none. */
-NODISCARD bool job_claim(struct db *db, const struct config *cfg, const char *worker, bool quick, struct job *ret,
-		bool *ret_found, struct err *e);
+NODISCARD bool job_claim(struct db *db, const struct config *cfg, const char *worker, bool quick,
+	struct job *ret, bool *ret_found, struct err *e);
 /* Writes the end; failure is NULL for success. Lost jobs are left alone. */
 void job_end(struct job *job, const struct err *failure, json_t *lines);
 void job_release(struct job *job);

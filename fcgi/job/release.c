@@ -8,9 +8,10 @@
 
 #include <sodium.h>
 
-SQL(APP_LOAD, "SELECT a.url, a.url_secret, a.ref, a.branch, a.profile_text, a.command_override, a.group_name, "
-	      "a.memory_override, a.release_id, a.deleting, a.listened, r.commit, r.tree "
-	      "FROM app a LEFT JOIN release r ON r.id = a.release_id WHERE a.id = $1");
+SQL(APP_LOAD,
+	"SELECT a.url, a.url_secret, a.ref, a.branch, a.profile_text, a.command_override, a.group_name, "
+	"a.memory_override, a.release_id, a.deleting, a.listened, r.commit, r.tree "
+	"FROM app a LEFT JOIN release r ON r.id = a.release_id WHERE a.id = $1");
 
 bool job_app_load(struct job *job, struct job_app *ret, struct err *e)
 {
@@ -20,7 +21,8 @@ bool job_app_load(struct job *job, struct job_app *ret, struct err *e)
 		return false;
 	r = db_keep(&job->a, &r);
 	if (db_rows(r) == 0 || db_bool(r, 0, "deleting"))
-		return err_set(e, ERR_CONFLICT, "app_deleting", "app \"%s\" is being destroyed", job->app);
+		return err_set(
+			e, ERR_CONFLICT, "app_deleting", "app \"%s\" is being destroyed", job->app);
 	*ret = (struct job_app){
 		.url = db_text_null(r, 0, "url"),
 		.url_secret = db_text_null(r, 0, "url_secret"),
@@ -38,8 +40,8 @@ bool job_app_load(struct job *job, struct job_app *ret, struct err *e)
 	return true;
 }
 
-static bool read_profile(struct job *job, const struct job_app *app, const char *commit, struct release_plan *p,
-		struct err *e)
+static bool read_profile(struct job *job, const struct job_app *app, const char *commit,
+	struct release_plan *p, struct err *e)
 {
 	size_t n;
 
@@ -49,16 +51,17 @@ static bool read_profile(struct job *job, const struct job_app *app, const char 
 		return false;
 	if (!app->profile_text)
 		return err_set(e, ERR_INVALID, "profile_missing",
-				"the source has no file \"profile\", and the request gave none; a line \"command: …\" is expected");
+			"the source has no file \"profile\", and the request gave none; a line \"command: …\" is expected");
 	p->profile_text = app->profile_text;
 	return profile_parse(p->profile_text, strlen(p->profile_text), &job->a, &p->profile, e);
 }
 
 /* the start script: the source's own run file, then the command lines */
-static bool read_start(struct job *job, const struct job_app *app, const char *commit, struct release_plan *p,
-		struct err *e)
+static bool read_start(struct job *job, const struct job_app *app, const char *commit,
+	struct release_plan *p, struct err *e)
 {
-	const char *run = "", *own = app->command_override ? app->command_override : p->profile.command;
+	const char *run = "",
+		   *own = app->command_override ? app->command_override : p->profile.command;
 	size_t n = 0, len = strlen(own);
 
 	if (!git_blob(job, commit, "run", MAX_COMMAND_BYTES, &run, &n, e)) {
@@ -68,50 +71,61 @@ static bool read_start(struct job *job, const struct job_app *app, const char *c
 	}
 	if (!run[0] && !own[0])
 		return err_set(e, ERR_INVALID, "command_missing",
-				"the profile has no \"command:\" and the source has no file \"run\"");
+			"the profile has no \"command:\" and the source has no file \"run\"");
 	p->start = arena_printf(&job->a, "%s%s%s%s", run, n && run[n - 1] != '\n' ? "\n" : "", own,
-			len && own[len - 1] != '\n' ? "\n" : "");
+		len && own[len - 1] != '\n' ? "\n" : "");
 	while (len && own[len - 1] == '\n')
 		len--;
 	p->command = len ? arena_strndup(&job->a, own, len) : "sh run";
 	return true;
 }
 
-bool release_plan(struct job *job, const struct job_app *app, const char *commit, struct release_plan *ret, struct err *e)
+bool release_plan(struct job *job, const struct job_app *app, const char *commit,
+	struct release_plan *ret, struct err *e)
 {
 	struct release_plan p = { .commit = commit };
 	const char *subject;
 
 	if (!read_profile(job, app, commit, &p, e) || !read_start(job, app, commit, &p, e) ||
-			!git_ask(job, &subject, e, "log", "-1", "--no-show-signature", "--format=%s", commit))
+		!git_ask(job, &subject, e, "log", "-1", "--no-show-signature", "--format=%s",
+			commit))
 		return false;
 	for (size_t i = 0; i < p.profile.faults_n; i++)
-		job_say(job, "profile, line %d: warning: %s", p.profile.faults[i].line, p.profile.faults[i].text);
+		job_say(job, "profile, line %d: warning: %s", p.profile.faults[i].line,
+			p.profile.faults[i].text);
 	if (p.profile.image[0])
-		return err_set(e, ERR_INVALID, "runtime_unavailable", "the profile asks for image \"%s\": no machine runs docker",
-				p.profile.image);
+		return err_set(e, ERR_INVALID, "runtime_unavailable",
+			"the profile asks for image \"%s\": no machine runs docker",
+			p.profile.image);
 	p.subject = utf8_scrub(&job->a, subject, MIN(strlen(subject), (size_t)200));
-	p.memory = app->memory_override ? app->memory_override : p.profile.memory ? p.profile.memory : job->cfg->memory_default;
+	p.memory = app->memory_override ? app->memory_override
+		   : p.profile.memory	? p.profile.memory
+					: job->cfg->memory_default;
 	p.scale = p.profile.scale >= 0 ? p.profile.scale : 1;
 	if (!p.profile.memory && !app->memory_override)
-		job_say(job, "the profile names no memory: an instance gets %lld MiB", (long long)(p.memory >> 20));
+		job_say(job, "the profile names no memory: an instance gets %lld MiB",
+			(long long)(p.memory >> 20));
 	*ret = p;
 	return true;
 }
 
 SQL(MADE_BEFORE, "SELECT release_id FROM operation WHERE id = $1 AND release_id IS NOT NULL");
-SQL(ADMIT, "UPDATE app SET memory_bytes = $2, scale_profile = $3::integer, command = $4, deployed = true "
-	   "WHERE id = $1 AND NOT deleting RETURNING (SELECT id FROM installation) AS installation, env, listened");
-SQL(NUMBER, "INSERT INTO app_counter AS c (tenant, app, release_no) VALUES ($1, $2, 1) "
-	    "ON CONFLICT (tenant, app) DO UPDATE SET release_no = c.release_no + 1 RETURNING release_no");
-SQL(INSERT, "INSERT INTO release (tenant_id, app_id, number, kind, commit, subject, tree, profile_text, profile, env, start, "
-	    "command, memory_bytes, scale, health, restart, sidekick, main_unit, sidekick_unit, created_by) "
-	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11, $12, $13, $14::integer, $15, $16, $17::boolean, "
-	    "$18::jsonb, $19::jsonb, $20) RETURNING id");
+SQL(ADMIT,
+	"UPDATE app SET memory_bytes = $2, scale_profile = $3::integer, command = $4, deployed = true "
+	"WHERE id = $1 AND NOT deleting RETURNING (SELECT id FROM installation) AS installation, env, listened");
+SQL(NUMBER,
+	"INSERT INTO app_counter AS c (tenant, app, release_no) VALUES ($1, $2, 1) "
+	"ON CONFLICT (tenant, app) DO UPDATE SET release_no = c.release_no + 1 RETURNING release_no");
+SQL(INSERT,
+	"INSERT INTO release (tenant_id, app_id, number, kind, commit, subject, tree, profile_text, profile, env, start, "
+	"command, memory_bytes, scale, health, restart, sidekick, main_unit, sidekick_unit, created_by) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11, $12, $13, $14::integer, $15, $16, $17::boolean, "
+	"$18::jsonb, $19::jsonb, $20) RETURNING id");
 SQL(TOKEN, "INSERT INTO token (tenant_id, name, hash, scopes, app_id, release_id) "
 	   "VALUES ($1, $2, $3, '{read}', $4, $5)");
-SQL(NOTE, "UPDATE operation SET release_id = $3, release_number = $4 WHERE id = $1 AND attempt = $2::integer "
-	  "AND state = 'running'");
+SQL(NOTE,
+	"UPDATE operation SET release_id = $3, release_number = $4 WHERE id = $1 AND attempt = $2::integer "
+	"AND state = 'running'");
 
 /* the app's environment and the token that its instances read their own endpoints with */
 static char *env_with_token(const char *app_env, const char *token)
@@ -122,7 +136,8 @@ static char *env_with_token(const char *app_env, const char *token)
 
 	if (!env)
 		env = json_object();
-	(void)json_object_set_new(env, "NAP_TOKEN", json_pack("{s:s, s:b}", "value", token, "secret", 1));
+	(void)json_object_set_new(
+		env, "NAP_TOKEN", json_pack("{s:s, s:b}", "value", token, "secret", 1));
 	text = json_dumps(env, JSON_COMPACT);
 	if (!text)
 		abort();
@@ -149,12 +164,14 @@ static char *dumped(json_t *value)
 	return text;
 }
 
-static bool insert_release(struct job *job, const struct release_plan *p, const PGresult *app, struct err *e)
+static bool insert_release(
+	struct job *job, const struct release_plan *p, const PGresult *app, struct err *e)
 {
 	const char *installation = db_text(app, 0, "installation");
 	bool sidekick = p->profile.health != HEALTH_NONE;
 	auto_free char *profile = dumped(profile_json(&p->profile));
-	auto_free char *main_unit = dumped(unit_main_options(&(struct unit_class){ p->memory, sidekick, installation }));
+	auto_free char *main_unit = dumped(
+		unit_main_options(&(struct unit_class){ p->memory, sidekick, installation }));
 	auto_free char *sidekick_unit = dumped(unit_sidekick_options(installation));
 	auto_free char *env = NULL, *name = NULL;
 	unsigned char hash[crypto_hash_sha256_BYTES];
@@ -164,16 +181,18 @@ static bool insert_release(struct job *job, const struct release_plan *p, const 
 	new_token(token, hash);
 	env = env_with_token(db_text(app, 0, "env"), token);
 	if (!db_one_i64(job->db, &number, e, NUMBER, job->tenant, job->app) ||
-			!db_one_i64(job->db, &job->release_id, e, INSERT, I64(job->tenant_id), I64(job->app_id), I64(number),
-					p->kind, p->commit, p->subject, p->tree, p->profile_text, profile, env, p->start,
-					p->command, I64(p->memory), I64(p->scale), profile_health_word(&p->profile),
-					profile_restart_word(p->profile.restart), BOOL(sidekick), main_unit, sidekick_unit,
-					job->created_by))
+		!db_one_i64(job->db, &job->release_id, e, INSERT, I64(job->tenant_id),
+			I64(job->app_id), I64(number), p->kind, p->commit, p->subject, p->tree,
+			p->profile_text, profile, env, p->start, p->command, I64(p->memory),
+			I64(p->scale), profile_health_word(&p->profile),
+			profile_restart_word(p->profile.restart), BOOL(sidekick), main_unit,
+			sidekick_unit, job->created_by))
 		return false;
 	name = xasprintf("instances of v%lld", (long long)number);
-	if (!db_exec(job->db, NULL, e, TOKEN, I64(job->tenant_id), name, BYTES(hash, sizeof hash), I64(job->app_id),
-			    I64(job->release_id)) ||
-			!db_exec(job->db, &changed, e, NOTE, I64(job->id), I64(job->attempt), I64(job->release_id), I64(number)))
+	if (!db_exec(job->db, NULL, e, TOKEN, I64(job->tenant_id), name, BYTES(hash, sizeof hash),
+		    I64(job->app_id), I64(job->release_id)) ||
+		!db_exec(job->db, &changed, e, NOTE, I64(job->id), I64(job->attempt),
+			I64(job->release_id), I64(number)))
 		return false;
 	job->lost = job->lost || changed == 0;
 	return !job->lost || job_stopped(job, e);
@@ -187,10 +206,12 @@ bool release_create(struct job *job, const struct release_plan *plan, struct err
 	if (job->release_id)
 		return true; /* an earlier attempt made it */
 	if (!tx_begin(job->db, &tx, e) ||
-			!db_query(job->db, &app, e, ADMIT, I64(job->app_id), I64(plan->memory), I64(plan->scale), plan->command))
+		!db_query(job->db, &app, e, ADMIT, I64(job->app_id), I64(plan->memory),
+			I64(plan->scale), plan->command))
 		return false;
 	if (db_rows(app) == 0)
-		return err_set(e, ERR_CONFLICT, "app_deleting", "app \"%s\" is being destroyed", job->app);
+		return err_set(
+			e, ERR_CONFLICT, "app_deleting", "app \"%s\" is being destroyed", job->app);
 	if (insert_release(job, plan, app, e) && tx_commit(&tx, e))
 		return true;
 	job->release_id = 0;
@@ -198,39 +219,45 @@ bool release_create(struct job *job, const struct release_plan *plan, struct err
 }
 
 SQL(PIN_OF, "SELECT number, commit FROM release WHERE id = $1");
-SQL(BEGIN_START, "UPDATE app SET next_release_id = $2 WHERE id = $1 AND NOT deleting AND release_id IS DISTINCT FROM $2");
+SQL(BEGIN_START,
+	"UPDATE app SET next_release_id = $2 WHERE id = $1 AND NOT deleting AND release_id IS DISTINCT FROM $2");
 SQL(STARTING, "UPDATE release SET state = 'starting' WHERE id = $1 AND state = 'pending'");
-SQL(READY, "SELECT a.instances * (NOT a.stopped)::integer AS want, a.deleting, e.reachable, "
-	   "count(i.id) FILTER (WHERE i.want = 'run' AND i.state IN ('ready', 'finished')) AS ready, "
-	   "count(i.id) FILTER (WHERE i.want = 'run' AND i.state = 'failed') AS failed, "
-	   "count(i.id) FILTER (WHERE i.want = 'run' AND i.state = 'waiting' AND i.reason IS NOT NULL) AS waiting, "
-	   "min(i.reason) FILTER (WHERE i.state = 'waiting') AS reason, "
-	   "(SELECT 'instance ' || f.number || CASE WHEN f.exit_signal IS NOT NULL THEN ' was ended by signal ' || f.exit_signal "
-	   "WHEN f.exit_code IS NOT NULL THEN ' ended with exit code ' || f.exit_code ELSE '' END || CASE f.exit_result "
-	   "WHEN 'oom-kill' THEN ': it needed more than its memory' ELSE '' END FROM instance f WHERE f.release_id = $2 "
-	   "AND (f.exit_code IS NOT NULL OR f.exit_signal IS NOT NULL) ORDER BY f.exited_at DESC LIMIT 1) AS ended "
-	   "FROM engine e, app a LEFT JOIN instance i ON i.release_id = $2 WHERE a.id = $1 GROUP BY a.id, e.one");
+SQL(READY,
+	"SELECT a.instances * (NOT a.stopped)::integer AS want, a.deleting, e.reachable, "
+	"count(i.id) FILTER (WHERE i.want = 'run' AND i.state IN ('ready', 'finished')) AS ready, "
+	"count(i.id) FILTER (WHERE i.want = 'run' AND i.state = 'failed') AS failed, "
+	"count(i.id) FILTER (WHERE i.want = 'run' AND i.state = 'waiting' AND i.reason IS NOT NULL) AS waiting, "
+	"min(i.reason) FILTER (WHERE i.state = 'waiting') AS reason, "
+	"(SELECT 'instance ' || f.number || CASE WHEN f.exit_signal IS NOT NULL THEN ' was ended by signal ' || f.exit_signal "
+	"WHEN f.exit_code IS NOT NULL THEN ' ended with exit code ' || f.exit_code ELSE '' END || CASE f.exit_result "
+	"WHEN 'oom-kill' THEN ': it needed more than its memory' ELSE '' END FROM instance f WHERE f.release_id = $2 "
+	"AND (f.exit_code IS NOT NULL OR f.exit_signal IS NOT NULL) ORDER BY f.exited_at DESC LIMIT 1) AS ended "
+	"FROM engine e, app a LEFT JOIN instance i ON i.release_id = $2 WHERE a.id = $1 GROUP BY a.id, e.one");
 
 enum rollout { ROLLOUT_GOES_ON, ROLLOUT_READY, ROLLOUT_FAILED };
 
 static enum rollout look(struct job *job, const PGresult *r, bool late, struct err *e)
 {
-	int64_t want = db_i64(r, 0, "want"), ready = db_i64(r, 0, "ready"), waiting = db_i64(r, 0, "waiting");
+	int64_t want = db_i64(r, 0, "want"), ready = db_i64(r, 0, "ready"),
+		waiting = db_i64(r, 0, "waiting");
 	const char *ended = db_text(r, 0, "ended");
 
 	if (db_bool(r, 0, "deleting")) {
-		(void)err_set(e, ERR_CONFLICT, "app_deleting", "app \"%s\" is being destroyed", job->app);
+		(void)err_set(
+			e, ERR_CONFLICT, "app_deleting", "app \"%s\" is being destroyed", job->app);
 		return ROLLOUT_FAILED;
 	}
 	if (ready >= want)
 		return ROLLOUT_READY;
 	if (ready > 0 && ready + waiting >= want) {
-		job_say(job, "%lld of %lld instances run: %s", (long long)ready, (long long)want, db_text(r, 0, "reason"));
+		job_say(job, "%lld of %lld instances run: %s", (long long)ready, (long long)want,
+			db_text(r, 0, "reason"));
 		return ROLLOUT_READY;
 	}
 	if (db_i64(r, 0, "failed") > 0 || late) {
-		(void)err_set(e, ERR_INVALID, "release_not_ready", "%lld of %lld instances became ready%s%s%s", (long long)ready,
-				(long long)want, late ? " in time" : "", ended[0] ? ": " : "", ended);
+		(void)err_set(e, ERR_INVALID, "release_not_ready",
+			"%lld of %lld instances became ready%s%s%s", (long long)ready,
+			(long long)want, late ? " in time" : "", ended[0] ? ": " : "", ended);
 		return ROLLOUT_FAILED;
 	}
 	return ROLLOUT_GOES_ON;
@@ -238,7 +265,8 @@ static enum rollout look(struct job *job, const PGresult *r, bool late, struct e
 
 static bool wait_ready(struct job *job, struct err *e)
 {
-	int64_t patience = (job->cfg->ready_timeout + 15) * 1000, since = clock_mono_ms(), best = -1;
+	int64_t patience = (job->cfg->ready_timeout + 15) * 1000, since = clock_mono_ms(),
+		best = -1;
 
 	for (;;) {
 		auto_result PGresult *r = NULL;
@@ -248,12 +276,14 @@ static bool wait_ready(struct job *job, struct err *e)
 		if (!db_query(job->db, &r, e, READY, I64(job->app_id), I64(job->release_id)))
 			return false;
 		if (db_rows(r) == 0)
-			return err_set(e, ERR_CONFLICT, "app_deleting", "app \"%s\" is gone", job->app);
+			return err_set(
+				e, ERR_CONFLICT, "app_deleting", "app \"%s\" is gone", job->app);
 		ready = db_i64(r, 0, "ready");
 		if (ready != best || !db_bool(r, 0, "reachable")) {
 			/* progress, or an engine that is away: patience begins anew */
 			since = clock_mono_ms();
-			if (ready != best && !job_progress(job, (int)ready, (int)db_i64(r, 0, "want"), e))
+			if (ready != best &&
+				!job_progress(job, (int)ready, (int)db_i64(r, 0, "want"), e))
 				return false;
 			best = ready;
 		}
@@ -267,9 +297,11 @@ static bool wait_ready(struct job *job, struct err *e)
 
 SQL(SWITCH_APP, "UPDATE app SET release_id = $2, next_release_id = NULL, switched_at = now() "
 		"WHERE id = $1 AND next_release_id = $2 AND NOT deleting");
-SQL(SWITCH_OPERATION, "UPDATE operation SET switched = true WHERE id = $1 AND attempt = $2::integer AND state = 'running' "
-		      "AND NOT cancel");
-SQL(SWITCH_RETIRE, "UPDATE release SET state = 'retired', ended_at = now() WHERE app_id = $1 AND id <> $2 AND state = 'live'");
+SQL(SWITCH_OPERATION,
+	"UPDATE operation SET switched = true WHERE id = $1 AND attempt = $2::integer AND state = 'running' "
+	"AND NOT cancel");
+SQL(SWITCH_RETIRE,
+	"UPDATE release SET state = 'retired', ended_at = now() WHERE app_id = $1 AND id <> $2 AND state = 'live'");
 SQL(SWITCH_LIVE, "UPDATE release SET state = 'live', live_at = now() WHERE id = $1");
 
 static bool switch_route(struct job *job, struct err *e)
@@ -278,28 +310,32 @@ static bool switch_route(struct job *job, struct err *e)
 	int64_t app, operation;
 
 	if (!tx_begin(job->db, &tx, e) ||
-			!db_exec(job->db, &operation, e, SWITCH_OPERATION, I64(job->id), I64(job->attempt)) ||
-			!db_exec(job->db, &app, e, SWITCH_APP, I64(job->app_id), I64(job->release_id)) ||
-			!db_exec(job->db, NULL, e, SWITCH_RETIRE, I64(job->app_id), I64(job->release_id)) ||
-			!db_exec(job->db, NULL, e, SWITCH_LIVE, I64(job->release_id)))
+		!db_exec(job->db, &operation, e, SWITCH_OPERATION, I64(job->id),
+			I64(job->attempt)) ||
+		!db_exec(job->db, &app, e, SWITCH_APP, I64(job->app_id), I64(job->release_id)) ||
+		!db_exec(job->db, NULL, e, SWITCH_RETIRE, I64(job->app_id), I64(job->release_id)) ||
+		!db_exec(job->db, NULL, e, SWITCH_LIVE, I64(job->release_id)))
 		return false;
 	if (operation == 0 || app == 0) {
 		tx_rollback(&tx);
-		return job_goes_on(job) ? err_set(e, ERR_CONFLICT, "app_deleting", "app \"%s\" changed meanwhile", job->app)
+		return job_goes_on(job) ? err_set(e, ERR_CONFLICT, "app_deleting",
+						  "app \"%s\" changed meanwhile", job->app)
 					: job_stopped(job, e);
 	}
 	return tx_commit(&tx, e);
 }
 
-SQL(ROUTED, "SELECT (a.routed_release_id = $2 OR NOT r.sidekick OR NOT a.listened)::integer FROM app a, release r "
-	    "WHERE a.id = $1 AND r.id = $2");
+SQL(ROUTED,
+	"SELECT (a.routed_release_id = $2 OR NOT r.sidekick OR NOT a.listened)::integer FROM app a, release r "
+	"WHERE a.id = $1 AND r.id = $2");
 
 static bool wait_routed(struct job *job, struct err *e)
 {
 	int64_t routed = 0, until = clock_mono_ms() + 30000;
 
 	while (!routed && clock_mono_ms() < until) {
-		if (!db_one_i64(job->db, &routed, e, ROUTED, I64(job->app_id), I64(job->release_id)))
+		if (!db_one_i64(
+			    job->db, &routed, e, ROUTED, I64(job->app_id), I64(job->release_id)))
 			return false;
 		if (!routed && !job_wait(job, 200) && job->lost)
 			return job_stopped(job, e);
@@ -317,27 +353,31 @@ bool release_roll_out(struct job *job, struct err *e)
 	int64_t serves = 0;
 
 	if (!db_query(job->db, &r, e, PIN_OF, I64(job->release_id)) ||
-			!git_pin(job, db_i64(r, 0, "number"), db_text(r, 0, "commit"), e))
+		!git_pin(job, db_i64(r, 0, "number"), db_text(r, 0, "commit"), e))
 		return false;
-	if (!db_one_i64(job->db, &serves, e, SERVES, I64(job->app_id), I64(job->release_id)) && e->kind != ERR_NOT_FOUND)
+	if (!db_one_i64(job->db, &serves, e, SERVES, I64(job->app_id), I64(job->release_id)) &&
+		e->kind != ERR_NOT_FOUND)
 		return false;
 	if (!serves) {
 		if (!job_step(job, "start", e) ||
-				!db_exec(job->db, NULL, e, BEGIN_START, I64(job->app_id), I64(job->release_id)) ||
-				!db_exec(job->db, NULL, e, STARTING, I64(job->release_id)) || !wait_ready(job, e) ||
-				!job_step(job, "route", e) || !switch_route(job, e))
+			!db_exec(job->db, NULL, e, BEGIN_START, I64(job->app_id),
+				I64(job->release_id)) ||
+			!db_exec(job->db, NULL, e, STARTING, I64(job->release_id)) ||
+			!wait_ready(job, e) || !job_step(job, "route", e) || !switch_route(job, e))
 			return false;
 	}
 	return wait_routed(job, e);
 }
 
-SQL(ABANDON_APP, "UPDATE app a SET next_release_id = NULL, state = CASE WHEN release_id IS NULL THEN 'failed' ELSE state END, "
-		 "deployed = release_id IS NOT NULL, memory_bytes = coalesce(r.memory_bytes, a.memory_bytes), "
-		 "scale_profile = coalesce(r.scale, a.scale_profile), command = coalesce(r.command, a.command) "
-		 "FROM (SELECT 1) one LEFT JOIN release r ON r.id = (SELECT release_id FROM app WHERE id = $1) "
-		 "WHERE a.id = $1 AND a.release_id IS DISTINCT FROM $2");
-SQL(ABANDON_RELEASE, "UPDATE release SET state = 'failed', ended_at = now(), error_code = $2, error = $3 WHERE id = $1 "
-		     "AND state IN ('pending', 'starting')");
+SQL(ABANDON_APP,
+	"UPDATE app a SET next_release_id = NULL, state = CASE WHEN release_id IS NULL THEN 'failed' ELSE state END, "
+	"deployed = release_id IS NOT NULL, memory_bytes = coalesce(r.memory_bytes, a.memory_bytes), "
+	"scale_profile = coalesce(r.scale, a.scale_profile), command = coalesce(r.command, a.command) "
+	"FROM (SELECT 1) one LEFT JOIN release r ON r.id = (SELECT release_id FROM app WHERE id = $1) "
+	"WHERE a.id = $1 AND a.release_id IS DISTINCT FROM $2");
+SQL(ABANDON_RELEASE,
+	"UPDATE release SET state = 'failed', ended_at = now(), error_code = $2, error = $3 WHERE id = $1 "
+	"AND state IN ('pending', 'starting')");
 
 void release_abandon(struct job *job, const struct err *why)
 {
@@ -346,10 +386,11 @@ void release_abandon(struct job *job, const struct err *why)
 	(void)job_goes_on(job); /* is it still ours? */
 	if (job->lost)
 		return;
-	if (!db_exec(job->db, NULL, &e, ABANDON_APP, I64(job->app_id), job->release_id ? I64(job->release_id) : NULL))
+	if (!db_exec(job->db, NULL, &e, ABANDON_APP, I64(job->app_id),
+		    job->release_id ? I64(job->release_id) : NULL))
 		job_say(job, "could not give up the release: %s", e.msg);
-	if (job->release_id &&
-			!db_exec(job->db, NULL, &e, ABANDON_RELEASE, I64(job->release_id), why->code, why->msg))
+	if (job->release_id && !db_exec(job->db, NULL, &e, ABANDON_RELEASE, I64(job->release_id),
+				       why->code, why->msg))
 		job_say(job, "could not mark the release as failed: %s", e.msg);
 }
 
@@ -365,10 +406,12 @@ json_t *release_last_lines(struct job *job)
 	struct err e;
 	size_t n;
 
-	if (!job->release_id || !db_one_i64(job->db, &filter.release, &e, NUMBER_OF, I64(job->release_id)) ||
-			!applog_read(dir, job->app_id, &filter, &job->a, &entries, &n, &last, &e))
+	if (!job->release_id ||
+		!db_one_i64(job->db, &filter.release, &e, NUMBER_OF, I64(job->release_id)) ||
+		!applog_read(dir, job->app_id, &filter, &job->a, &entries, &n, &last, &e))
 		return list;
 	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(list, json_stringn_nocheck(entries[i].message.p, entries[i].message.n));
+		(void)json_array_append_new(
+			list, json_stringn_nocheck(entries[i].message.p, entries[i].message.n));
 	return list;
 }

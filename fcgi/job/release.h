@@ -29,8 +29,8 @@ struct release_plan {
  * The commit's profile and run file, read and checked: start, command, memory and scale are worked out. Errors:
  * "profile_missing", "profile_invalid", "command_missing", "image_unavailable".
  */
-NODISCARD bool release_plan(struct job *job, const struct job_app *app, const char *commit, struct release_plan *ret,
-		struct err *e);
+NODISCARD bool release_plan(struct job *job, const struct job_app *app, const char *commit,
+	struct release_plan *ret, struct err *e);
 
 /*
  * Takes quota and number and writes the row, in one transaction; job->release_id is it, also when an earlier

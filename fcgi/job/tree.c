@@ -24,7 +24,8 @@ static void count_entry(void *ctx, const char *line, size_t n)
 	c->entries++;
 	if (n > 6 && memcmp(line, "160000", 6) == 0)
 		c->submodules++;
-	if (size && parse_slice_i64((struct slice){ size + 1, (size_t)(tab - size - 1) }, 0, INT64_MAX, &bytes))
+	if (size && parse_slice_i64((struct slice){ size + 1, (size_t)(tab - size - 1) }, 0,
+			    INT64_MAX, &bytes))
 		c->bytes += bytes;
 }
 
@@ -34,22 +35,29 @@ static bool check_limits(struct job *job, const char *commit, struct err *e)
 	const char *const args[] = { "ls-tree", "-r", "-t", "-l", commit, NULL };
 	struct proc_result r;
 
-	if (!git_run(job, &(struct git_run){ .args = args, .on_line = count_entry, .line_ctx = &c, .max = 1 }, &r, e))
+	if (!git_run(job,
+		    &(struct git_run){
+			    .args = args, .on_line = count_entry, .line_ctx = &c, .max = 1 },
+		    &r, e))
 		return false;
 	if (r.status != 0)
 		return err_set(e, ERR_INTERNAL, "git_failed", "could not list the source's files");
 	if (c.entries > job->cfg->source_max_entries)
-		return err_set(e, ERR_TOO_LARGE, "source_too_large", "the source has %lld files and folders; at most %lld are allowed",
-				(long long)c.entries, (long long)job->cfg->source_max_entries);
+		return err_set(e, ERR_TOO_LARGE, "source_too_large",
+			"the source has %lld files and folders; at most %lld are allowed",
+			(long long)c.entries, (long long)job->cfg->source_max_entries);
 	if (c.bytes > job->cfg->source_max_bytes)
-		return err_set(e, ERR_TOO_LARGE, "source_too_large", "the source has %lld MiB unpacked; at most %lld are allowed",
-				(long long)(c.bytes >> 20), (long long)(job->cfg->source_max_bytes >> 20));
+		return err_set(e, ERR_TOO_LARGE, "source_too_large",
+			"the source has %lld MiB unpacked; at most %lld are allowed",
+			(long long)(c.bytes >> 20), (long long)(job->cfg->source_max_bytes >> 20));
 	if (c.submodules)
-		job_say(job, "warning: %lld submodules are not fetched; their folders are empty", (long long)c.submodules);
+		job_say(job, "warning: %lld submodules are not fetched; their folders are empty",
+			(long long)c.submodules);
 	return true;
 }
 
-bool tree_id(struct job *job, const char *commit, const char *build, char ret[TREE_ID_SIZE], struct err *e)
+bool tree_id(struct job *job, const char *commit, const char *build, char ret[TREE_ID_SIZE],
+	struct err *e)
 {
 	const char *const args[] = { "ls-tree", "-z", commit, NULL };
 	unsigned char hash[crypto_hash_sha256_BYTES];
@@ -57,12 +65,13 @@ bool tree_id(struct job *job, const char *commit, const char *build, char ret[TR
 	struct proc_result r;
 
 	if (!check_limits(job, commit, e) ||
-			!git_run(job, &(struct git_run){ .args = args, .max = 64 * 1024 * 1024 }, &r, e))
+		!git_run(job, &(struct git_run){ .args = args, .max = 64 * 1024 * 1024 }, &r, e))
 		return false;
 	if (r.status != 0)
 		return err_set(e, ERR_INTERNAL, "git_failed", "could not list the source's files");
 	(void)crypto_hash_sha256_init(&sha);
-	(void)crypto_hash_sha256_update(&sha, (const unsigned char *)job->tenant, strlen(job->tenant) + 1);
+	(void)crypto_hash_sha256_update(
+		&sha, (const unsigned char *)job->tenant, strlen(job->tenant) + 1);
 	for (size_t at = 0; at < r.out_len;) {
 		const char *entry = r.out + at, *tab = strchr(entry, '\t');
 		size_t n = strlen(entry) + 1;
@@ -91,32 +100,37 @@ static int open_entry(const char *path, const struct stat *st, int kind, struct 
 
 static bool open_modes(const char *root, struct err *e)
 {
-	return nftw(root, open_entry, 16, FTW_PHYS) == 0 || err_errno(e, "could not set modes below \"%s\"", root);
+	return nftw(root, open_entry, 16, FTW_PHYS) == 0 ||
+	       err_errno(e, "could not set modes below \"%s\"", root);
 }
 
-static bool export_all(struct job *job, const char *commit, const char *to, const char *index, struct err *e)
+static bool export_all(
+	struct job *job, const char *commit, const char *to, const char *index, struct err *e)
 {
 	const char *const env[] = { arena_printf(&job->a, "GIT_INDEX_FILE=%s", index),
 		arena_printf(&job->a, "GIT_WORK_TREE=%s", to), NULL };
 	const char *const read[] = { "read-tree", commit, NULL };
-	const char *const out[] = { "-c", "checkout.workers=4", "checkout-index", "--all", "--force",
-		arena_printf(&job->a, "--prefix=%s/", to), NULL };
+	const char *const out[] = { "-c", "checkout.workers=4", "checkout-index", "--all",
+		"--force", arena_printf(&job->a, "--prefix=%s/", to), NULL };
 	struct proc_result r;
 
 	if (!git_run(job, &(struct git_run){ .args = read, .env = env }, &r, e))
 		return false;
-	if (r.status == 0 && !git_run(job, &(struct git_run){ .args = out, .env = env, .say = true }, &r, e))
+	if (r.status == 0 &&
+		!git_run(job, &(struct git_run){ .args = out, .env = env, .say = true }, &r, e))
 		return false;
-	return r.status == 0 || err_set(e, ERR_INTERNAL, "git_failed", "could not unpack the source: %.200s", r.err);
+	return r.status == 0 ||
+	       err_set(e, ERR_INTERNAL, "git_failed", "could not unpack the source: %.200s", r.err);
 }
 
 /* the paths that differ, each ended by NUL, deleted ones removed from the linked copy before */
-static bool changed_paths(struct job *job, const char *from, const char *commit, const char *to, struct proc_result *ret,
-		struct err *e)
+static bool changed_paths(struct job *job, const char *from, const char *commit, const char *to,
+	struct proc_result *ret, struct err *e)
 {
-	const char *const gone[] = { "diff-tree", "-r", "-z", "--name-only", "--no-renames", from, commit, NULL };
-	const char *const kept[] = { "diff-tree", "-r", "-z", "--name-only", "--no-renames", "--diff-filter=d", from, commit,
-		NULL };
+	const char *const gone[] = { "diff-tree", "-r", "-z", "--name-only", "--no-renames", from,
+		commit, NULL };
+	const char *const kept[] = { "diff-tree", "-r", "-z", "--name-only", "--no-renames",
+		"--diff-filter=d", from, commit, NULL };
 	struct proc_result r;
 
 	if (!git_run(job, &(struct git_run){ .args = gone, .max = 64 * 1024 * 1024 }, &r, e))
@@ -129,52 +143,62 @@ static bool changed_paths(struct job *job, const char *from, const char *commit,
 	if (!git_run(job, &(struct git_run){ .args = kept, .max = 64 * 1024 * 1024 }, ret, e))
 		return false;
 	return (ret->status == 0 && !ret->truncated) ||
-			err_set(e, ERR_INTERNAL, "git_failed", "could not compare two commits");
+	       err_set(e, ERR_INTERNAL, "git_failed", "could not compare two commits");
 }
 
-static bool export_changed(struct job *job, const char *commit, const char *before_commit, const char *before_tree,
-		const char *to, const char *index, struct err *e)
+static bool export_changed(struct job *job, const char *commit, const char *before_commit,
+	const char *before_tree, const char *to, const char *index, struct err *e)
 {
 	const char *const link[] = { "cp", "-al", "--", before_tree, to, NULL };
 	const char *const env[] = { arena_printf(&job->a, "GIT_INDEX_FILE=%s", index),
 		arena_printf(&job->a, "GIT_WORK_TREE=%s", to), NULL };
 	const char *const read[] = { "read-tree", commit, NULL };
-	const char *const out[] = { "checkout-index", "--force", "-z", "--stdin", arena_printf(&job->a, "--prefix=%s/", to),
-		NULL };
+	const char *const out[] = { "checkout-index", "--force", "-z", "--stdin",
+		arena_printf(&job->a, "--prefix=%s/", to), NULL };
 	struct proc_result r, paths;
 
-	if (!proc_run(&(struct proc_spec){ .argv = link, .timeout_ms = 600000, .max_bytes = 4096, .go_on = job_goes_on,
+	if (!proc_run(&(struct proc_spec){ .argv = link,
+			      .timeout_ms = 600000,
+			      .max_bytes = 4096,
+			      .go_on = job_goes_on,
 			      .ctx = job },
-			    &job->a, &r, e))
+		    &job->a, &r, e))
 		return false;
 	if (r.status != 0)
-		return err_set(e, ERR_INTERNAL, "link_failed", "could not link the former tree: %.200s", r.err);
+		return err_set(e, ERR_INTERNAL, "link_failed",
+			"could not link the former tree: %.200s", r.err);
 	if (!changed_paths(job, before_commit, commit, to, &paths, e) ||
-			!git_run(job, &(struct git_run){ .args = read, .env = env }, &r, e))
+		!git_run(job, &(struct git_run){ .args = read, .env = env }, &r, e))
 		return false;
 	if (r.status == 0 && paths.out_len &&
-			!git_run(job, &(struct git_run){ .args = out, .env = env, .input = paths.out,
-					    .input_len = paths.out_len },
-					&r, e))
+		!git_run(job,
+			&(struct git_run){ .args = out,
+				.env = env,
+				.input = paths.out,
+				.input_len = paths.out_len },
+			&r, e))
 		return false;
-	return r.status == 0 || err_set(e, ERR_INTERNAL, "git_failed", "could not unpack the changed files: %.200s", r.err);
+	return r.status == 0 || err_set(e, ERR_INTERNAL, "git_failed",
+					"could not unpack the changed files: %.200s", r.err);
 }
 
 static bool sync_all(const char *path, struct err *e)
 {
 	auto_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return (fd >= 0 && syncfs(fd) == 0) || err_errno(e, "could not write \"%s\" to the disk", path);
+	return (fd >= 0 && syncfs(fd) == 0) ||
+	       err_errno(e, "could not write \"%s\" to the disk", path);
 }
 
-bool tree_make(struct job *job, const char *commit, const char *id, const char *before_commit, const char *before_id,
-		struct err *e)
+bool tree_make(struct job *job, const char *commit, const char *id, const char *before_commit,
+	const char *before_id, struct err *e)
 {
 	const char *to = arena_printf(&job->a, "%s/tree/%s", job->cfg->state, id);
-	const char *made = arena_printf(&job->a, "%s/tree/.new-%lld-%lld", job->cfg->state, (long long)job->id,
-			(long long)job->attempt);
+	const char *made = arena_printf(&job->a, "%s/tree/.new-%lld-%lld", job->cfg->state,
+		(long long)job->id, (long long)job->attempt);
 	const char *index = arena_printf(&job->a, "%s.index", made);
-	const char *before = before_id ? arena_printf(&job->a, "%s/tree/%s", job->cfg->state, before_id) : NULL;
+	const char *before =
+		before_id ? arena_printf(&job->a, "%s/tree/%s", job->cfg->state, before_id) : NULL;
 	bool linked = before && before_commit && access(before, F_OK) == 0, ok;
 	struct err ignored;
 
@@ -186,7 +210,8 @@ bool tree_make(struct job *job, const char *commit, const char *id, const char *
 		ok = export_changed(job, commit, before_commit, before, made, index, e);
 	else
 		ok = dir_make(made, 0777, e) && export_all(job, commit, made, index, e);
-	ok = ok && tree_remove(arena_printf(&job->a, "%s/profile", made), e) && open_modes(made, e) && sync_all(made, e);
+	ok = ok && tree_remove(arena_printf(&job->a, "%s/profile", made), e) &&
+	     open_modes(made, e) && sync_all(made, e);
 	if (ok && rename(made, to) < 0 && errno != EEXIST && errno != ENOTEMPTY)
 		ok = err_errno(e, "could not put tree \"%s\" in place", id);
 	(void)!tree_remove(index, &ignored);

@@ -16,10 +16,11 @@
 #define TREE_ID_SIZE 65
 
 /* The id of commit's tree. Also checks its limits: ERR_TOO_LARGE "source_too_large". */
-NODISCARD bool tree_id(struct job *job, const char *commit, const char *build, char ret[TREE_ID_SIZE], struct err *e);
+NODISCARD bool tree_id(struct job *job, const char *commit, const char *build,
+	char ret[TREE_ID_SIZE], struct err *e);
 
 /* Makes it unless it is there. before: a commit and id of a tree that may be linked from, or NULL. */
-NODISCARD bool tree_make(struct job *job, const char *commit, const char *id, const char *before_commit,
-		const char *before_id, struct err *e);
+NODISCARD bool tree_make(struct job *job, const char *commit, const char *id,
+	const char *before_commit, const char *before_id, struct err *e);
 
 #endif

@@ -15,21 +15,29 @@ struct setting {
 	const char *help;
 };
 
-#define ROW(name, kind, fallback, help) { #name, kind, offsetof(struct config, name), fallback, help }
+#define ROW(name, kind, fallback, help) \
+	{ \
+#name, kind, offsetof(struct config, name), fallback, help \
+	}
 
 static const struct setting SETTINGS[] = {
 	ROW(state, TEXT, "", "folder that holds all state"),
 	ROW(listen, TEXT, "127.0.0.1", "address that nginx and sshd listen on"),
 	ROW(port, NUMBER, "8080", "port of the manager and the API"),
 	ROW(ssh_port, NUMBER, "2222", "port of git over SSH"),
-	ROW(url, TEXT, "", "how machines and visitors reach nap; made from listen and port unless set"),
-	ROW(domain, TEXT, "localhost", "apps are at LABEL-TENANT.DOMAIN; empty: each app has a port of app_ports"),
+	ROW(url, TEXT, "",
+		"how machines and visitors reach nap; made from listen and port unless set"),
+	ROW(domain, TEXT, "localhost",
+		"apps are at LABEL-TENANT.DOMAIN; empty: each app has a port of app_ports"),
 	ROW(app_ports, TEXT, "30000-31999", "ports of apps where there is no domain"),
-	ROW(engine, TEXT, "", "fleet endpoints, separated by commas; empty: nap-agent on this machine"),
+	ROW(engine, TEXT, "",
+		"fleet endpoints, separated by commas; empty: nap-agent on this machine"),
 	ROW(isolation, TEXT, "auto", "auto, crun, bwrap, setpriv or none"),
-	ROW(block_port, NUMBER, "20000", "first of this copy's 1,000 instance ports; chosen by ./up"),
+	ROW(block_port, NUMBER, "20000",
+		"first of this copy's 1,000 instance ports; chosen by ./up"),
 	ROW(block_uid, NUMBER, "0", "first of this copy's 65,536 user numbers; chosen by ./up"),
-	ROW(git_protocols, TEXT, "https ssh", "protocols that deploy URLs may use: https ssh http file"),
+	ROW(git_protocols, TEXT, "https ssh",
+		"protocols that deploy URLs may use: https ssh http file"),
 	ROW(git_private, NUMBER, "0", "1: deploy URLs may point to loopback and private addresses"),
 	ROW(git_timeout, NUMBER, "600", "seconds that fetching a source may take"),
 	ROW(source_max_bytes, SIZE, "1g", "largest unpacked source"),
@@ -37,7 +45,8 @@ static const struct setting SETTINGS[] = {
 	ROW(memory_default, SIZE, "256m", "memory of an instance whose profile names none"),
 	ROW(memory_reserve, SIZE, "1g", "memory of a machine that apps do not get"),
 	ROW(ready_timeout, NUMBER, "60", "seconds within which an instance must be ready"),
-	ROW(drain, NUMBER, "10", "seconds between the switch of a route and the end of the old instances"),
+	ROW(drain, NUMBER, "10",
+		"seconds between the switch of a route and the end of the old instances"),
 	ROW(port_rest, NUMBER, "600", "seconds before a freed port is given again"),
 	ROW(build_timeout, NUMBER, "900", "seconds a build may take"),
 	ROW(build_memory, SIZE, "2g", "memory of a build"),
@@ -63,7 +72,8 @@ static const struct setting *find(struct slice name)
 	return NULL;
 }
 
-static bool put(struct config *cfg, const struct setting *s, const char *value, const char *where, struct err *e)
+static bool put(struct config *cfg, const struct setting *s, const char *value, const char *where,
+	struct err *e)
 {
 	void *at = (char *)cfg + s->offset;
 	const char *wrong = NULL;
@@ -78,8 +88,8 @@ static bool put(struct config *cfg, const struct setting *s, const char *value, 
 	if (s->kind == SIZE && !parse_i64(value, 0, INT64_MAX, &n))
 		wrong = memory_parse(slice_of(value), &n);
 	if (wrong)
-		return err_set(e, ERR_INVALID, "setting_invalid", "%s: setting \"%s\" is \"%s\": %s", where, s->name, value,
-				wrong);
+		return err_set(e, ERR_INVALID, "setting_invalid",
+			"%s: setting \"%s\" is \"%s\": %s", where, s->name, value, wrong);
 	*(int64_t *)at = n;
 	return true;
 }
@@ -96,13 +106,14 @@ static bool read_line(struct config *cfg, struct slice line, const char *where, 
 		return true;
 	equals = memchr(line.p, '=', line.n);
 	if (!equals)
-		return err_set(e, ERR_INVALID, "setting_invalid", "%s: \"key = value\" is expected", where);
+		return err_set(e, ERR_INVALID, "setting_invalid", "%s: \"key = value\" is expected",
+			where);
 	name = slice_trim((struct slice){ line.p, (size_t)(equals - line.p) });
 	value = slice_trim((struct slice){ equals + 1, line.n - (size_t)(equals + 1 - line.p) });
 	s = find(name);
 	if (!s)
-		return err_set(e, ERR_INVALID, "setting_unknown", "%s: setting \"%.*s\" does not exist", where, (int)name.n,
-				name.p);
+		return err_set(e, ERR_INVALID, "setting_unknown",
+			"%s: setting \"%.*s\" does not exist", where, (int)name.n, name.p);
 	text = xstrndup(value.p, value.n);
 	return put(cfg, s, text, where, e);
 }
@@ -154,7 +165,8 @@ bool config_load(struct config *ret, struct err *e)
 		return false;
 	if (cfg.state[0] != '/')
 		return err_set(e, ERR_INVALID, "setting_invalid",
-				"setting \"state\" is \"%s\": an absolute path is expected (NAP_CONF, NAP_STATE)", cfg.state);
+			"setting \"state\" is \"%s\": an absolute path is expected (NAP_CONF, NAP_STATE)",
+			cfg.state);
 	if (!cfg.url[0])
 		cfg.url = xasprintf("http://%s:%lld", cfg.listen, (long long)cfg.port);
 	*ret = cfg;
@@ -164,7 +176,8 @@ bool config_load(struct config *ret, struct err *e)
 void config_print(FILE *out)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(SETTINGS); i++)
-		(void)fprintf(out, "| `%s` | `%s` | %s |\n", SETTINGS[i].name, SETTINGS[i].fallback, SETTINGS[i].help);
+		(void)fprintf(out, "| `%s` | `%s` | %s |\n", SETTINGS[i].name, SETTINGS[i].fallback,
+			SETTINGS[i].help);
 }
 
 const char *config_path(const struct config *cfg, const char *below)

@@ -17,8 +17,8 @@ struct config {
 	const char *state;  /* absolute path of $NAP_STATE */
 	const char *listen; /* address of nginx and sshd */
 	int64_t port, ssh_port;
-	const char *url;       /* how machines and visitors reach nap, without a slash at the end */
-	const char *domain;    /* of the apps' addresses; "": apps are reached by ports of their own */
+	const char *url;    /* how machines and visitors reach nap, without a slash at the end */
+	const char *domain; /* of the apps' addresses; "": apps are reached by ports of their own */
 	const char *app_ports; /* "30000-31999" */
 	const char *engine;    /* endpoints, separated by commas; "": the agent of this machine */
 	const char *isolation; /* auto, crun, bwrap, setpriv, none */

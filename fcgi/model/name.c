@@ -3,8 +3,9 @@
 #include "base/limits.h"
 
 /* words that would be mistaken for a part of nap or of the machine; also in the OpenAPI document */
-static const char *const reserved[] = { "admin", "api", "apps", "auth", "nap", "git", "www", "root", "localhost", "internal",
-	"node", "static", "assets", "health", "events", "stream", "system", "nobody", "daemon", "postgres", "discovery" };
+static const char *const reserved[] = { "admin", "api", "apps", "auth", "nap", "git", "www", "root",
+	"localhost", "internal", "node", "static", "assets", "health", "events", "stream", "system",
+	"nobody", "daemon", "postgres", "discovery" };
 
 bool name_is_reserved(const char *name)
 {

@@ -11,11 +11,12 @@ struct parser {
 	struct profile *p;
 	struct buf command, build;
 	size_t faults_size;
-	int line;        /* of the key being read */
+	int line; /* of the key being read */
 	int memory_line, scale_line;
 };
 
-static PRINTF(5, 6) void fault(struct parser *in, bool error, const char *key, const char *code, const char *fmt, ...)
+static PRINTF(5, 6) void fault(
+	struct parser *in, bool error, const char *key, const char *code, const char *fmt, ...)
 {
 	struct profile *p = in->p;
 	char text[400];
@@ -57,7 +58,8 @@ static struct slice first_word(struct slice s, bool *ret_more)
 }
 
 /* the first word counts, a repeated key is said; false: there is no word */
-static bool one_word(struct parser *in, const char *key, struct slice value, int *seen, struct slice *ret)
+static bool one_word(
+	struct parser *in, const char *key, struct slice value, int *seen, struct slice *ret)
 {
 	bool more;
 
@@ -67,10 +69,11 @@ static bool one_word(struct parser *in, const char *key, struct slice value, int
 		return false;
 	}
 	if (more)
-		fault(in, false, key, "words_ignored", "%s: only the first word \"%.*s\" counts", key,
-				(int)MIN(ret->n, (size_t)60), ret->p);
+		fault(in, false, key, "words_ignored", "%s: only the first word \"%.*s\" counts",
+			key, (int)MIN(ret->n, (size_t)60), ret->p);
 	if (*seen)
-		fault(in, false, key, "repeated", "%s: stands also in line %d; the last one counts", key, *seen);
+		fault(in, false, key, "repeated", "%s: stands also in line %d; the last one counts",
+			key, *seen);
 	*seen = in->line;
 	return true;
 }
@@ -86,7 +89,8 @@ static void key_memory(struct parser *in, struct slice value)
 	if (!wrong && in->p->memory < MIN_MEMORY_BYTES)
 		wrong = "is less than 6m";
 	if (wrong)
-		fault(in, true, "memory", "memory_invalid", "memory: \"%.*s\" %s", (int)MIN(word.n, (size_t)60), word.p, wrong);
+		fault(in, true, "memory", "memory_invalid", "memory: \"%.*s\" %s",
+			(int)MIN(word.n, (size_t)60), word.p, wrong);
 }
 
 static void key_scale(struct parser *in, struct slice value)
@@ -99,8 +103,9 @@ static void key_scale(struct parser *in, struct slice value)
 	if (parse_slice_i64(word, 0, MAX_INSTANCES, &n))
 		in->p->scale = (int)n;
 	else
-		fault(in, true, "scale", "scale_invalid", "scale: \"%.*s\" is not a whole number from 0 to %d",
-				(int)MIN(word.n, (size_t)60), word.p, MAX_INSTANCES);
+		fault(in, true, "scale", "scale_invalid",
+			"scale: \"%.*s\" is not a whole number from 0 to %d",
+			(int)MIN(word.n, (size_t)60), word.p, MAX_INSTANCES);
 }
 
 static void key_lines(struct parser *in, const char *key, struct buf *to, struct slice value)
@@ -112,7 +117,8 @@ static void key_lines(struct parser *in, const char *key, struct buf *to, struct
 	buf_add(to, value.p, value.n);
 	buf_putc(to, '\n');
 	if (to->failed || to->len > MAX_COMMAND_BYTES)
-		fault(in, true, key, "too_long", "%s: has more than %d bytes in all", key, MAX_COMMAND_BYTES);
+		fault(in, true, key, "too_long", "%s: has more than %d bytes in all", key,
+			MAX_COMMAND_BYTES);
 }
 
 static void key_command(struct parser *in, struct slice value)
@@ -129,13 +135,15 @@ static void key_image(struct parser *in, struct slice value)
 {
 	for (size_t i = 0; i < value.n; i++) {
 		if (value.p[i] <= ' ' || value.p[i] == 0x7f || (i == 0 && value.p[i] == '-')) {
-			fault(in, true, "image", "image_invalid", "image: \"%.*s\" is not the name of an image",
-					(int)MIN(value.n, (size_t)60), value.p);
+			fault(in, true, "image", "image_invalid",
+				"image: \"%.*s\" is not the name of an image",
+				(int)MIN(value.n, (size_t)60), value.p);
 			return;
 		}
 	}
 	if (value.n == 0 || value.n > 255)
-		fault(in, true, "image", "image_invalid", "image: a name of 1 to 255 characters is expected");
+		fault(in, true, "image", "image_invalid",
+			"image: a name of 1 to 255 characters is expected");
 	else
 		in->p->image = arena_strndup(in->a, value.p, value.n);
 }
@@ -147,8 +155,9 @@ static void key_port(struct parser *in, struct slice value)
 	if (parse_slice_i64(value, 1, 65535, &n))
 		in->p->port = (int)n;
 	else if (!slice_eq(value, "$PORT"))
-		fault(in, true, "port", "port_invalid", "port: \"%.*s\" is not a number from 1 to 65535, nor $PORT",
-				(int)MIN(value.n, (size_t)60), value.p);
+		fault(in, true, "port", "port_invalid",
+			"port: \"%.*s\" is not a number from 1 to 65535, nor $PORT",
+			(int)MIN(value.n, (size_t)60), value.p);
 }
 
 static bool is_path(struct slice s)
@@ -170,9 +179,9 @@ static void key_health(struct parser *in, struct slice value)
 		in->p->health_path = arena_strndup(in->a, value.p, value.n);
 	} else {
 		fault(in, true, "health", "health_invalid",
-				"health: \"%.*s\" is not \"none\", nor a path that begins with / and has at most 200 "
-				"visible ASCII characters behind it",
-				(int)MIN(value.n, (size_t)60), value.p);
+			"health: \"%.*s\" is not \"none\", nor a path that begins with / and has at most 200 "
+			"visible ASCII characters behind it",
+			(int)MIN(value.n, (size_t)60), value.p);
 	}
 }
 
@@ -191,8 +200,9 @@ static void key_restart(struct parser *in, struct slice value)
 			return;
 		}
 	}
-	fault(in, true, "restart", "restart_invalid", "restart: \"%.*s\" is not auto, always, on-failure or no",
-			(int)MIN(value.n, (size_t)60), value.p);
+	fault(in, true, "restart", "restart_invalid",
+		"restart: \"%.*s\" is not auto, always, on-failure or no",
+		(int)MIN(value.n, (size_t)60), value.p);
 }
 
 static const struct {
@@ -220,7 +230,8 @@ static void read_entry(struct parser *in, struct slice line)
 	colon = memchr(line.p, ':', line.n);
 	key = slice_trim((struct slice){ line.p, colon ? (size_t)(colon - line.p) : 0 });
 	if (key.n == 0 || memchr(key.p, ' ', key.n)) {
-		fault(in, false, "", "not_a_setting", "\"%.*s\" is no \"key: value\"", (int)MIN(line.n, (size_t)60), line.p);
+		fault(in, false, "", "not_a_setting", "\"%.*s\" is no \"key: value\"",
+			(int)MIN(line.n, (size_t)60), line.p);
 		return;
 	}
 	value = slice_trim((struct slice){ colon + 1, line.n - (size_t)(colon + 1 - line.p) });
@@ -230,13 +241,14 @@ static void read_entry(struct parser *in, struct slice line)
 			return;
 		}
 	}
-	fault(in, false, arena_strndup(in->a, key.p, MIN(key.n, (size_t)60)), "unknown_key", "key \"%.*s\" is not known",
-			(int)MIN(key.n, (size_t)60), key.p);
+	fault(in, false, arena_strndup(in->a, key.p, MIN(key.n, (size_t)60)), "unknown_key",
+		"key \"%.*s\" is not known", (int)MIN(key.n, (size_t)60), key.p);
 }
 
 static bool goes_on(struct slice line)
 {
-	return line.n > 0 && line.p[line.n - 1] == '\\' && !(line.n > 1 && line.p[line.n - 2] == '\\');
+	return line.n > 0 && line.p[line.n - 1] == '\\' &&
+	       !(line.n > 1 && line.p[line.n - 2] == '\\');
 }
 
 static void read_lines(struct parser *in, struct slice rest)
@@ -286,8 +298,8 @@ static bool is_text(struct parser *in, const char *text, size_t n)
 	int column;
 
 	if (n > MAX_PROFILE_BYTES) {
-		fault(in, true, "", "profile_too_large", "the profile has %zu bytes; at most %d are allowed", n,
-				MAX_PROFILE_BYTES);
+		fault(in, true, "", "profile_too_large",
+			"the profile has %zu bytes; at most %d are allowed", n, MAX_PROFILE_BYTES);
 		return false;
 	}
 	for (size_t i = 0; i < n;) {
@@ -296,10 +308,12 @@ static bool is_text(struct parser *in, const char *text, size_t n)
 		if (step == 0 || text[i] == '\0') {
 			place(text, i, &in->line, &column);
 			if (step)
-				fault(in, true, "", "nul_byte", "a NUL byte at column %d; a text file is expected", column);
+				fault(in, true, "", "nul_byte",
+					"a NUL byte at column %d; a text file is expected", column);
 			else
-				fault(in, true, "", "not_utf8", "byte 0x%02x at column %d is not UTF-8",
-						(unsigned char)text[i], column);
+				fault(in, true, "", "not_utf8",
+					"byte 0x%02x at column %d is not UTF-8",
+					(unsigned char)text[i], column);
 			return false;
 		}
 		i += step;
@@ -311,7 +325,9 @@ bool profile_parse(const char *text, size_t n, struct arena *a, struct profile *
 {
 	struct parser in = { .a = a, .p = ret };
 
-	*ret = (struct profile){ .command = "", .build = "", .image = "", .health_path = "", .scale = -1 };
+	*ret = (struct profile){
+		.command = "", .build = "", .image = "", .health_path = "", .scale = -1
+	};
 	buf_init(&in.command, MAX_PROFILE_BYTES);
 	buf_init(&in.build, MAX_PROFILE_BYTES);
 	if (is_text(&in, text, n)) {
@@ -327,8 +343,8 @@ bool profile_parse(const char *text, size_t n, struct arena *a, struct profile *
 	buf_release(&in.build);
 	for (size_t i = 0; i < ret->faults_n; i++)
 		if (ret->faults[i].error)
-			return err_set(e, ERR_INVALID, "profile_invalid", "profile, line %d: %s", ret->faults[i].line,
-					ret->faults[i].text);
+			return err_set(e, ERR_INVALID, "profile_invalid", "profile, line %d: %s",
+				ret->faults[i].line, ret->faults[i].text);
 	return true;
 }
 
@@ -350,8 +366,9 @@ static json_t *faults_json(const struct profile *p, bool error)
 		const struct profile_fault *f = &p->faults[i];
 
 		if (f->error == error)
-			(void)json_array_append_new(list, json_pack("{s:i, s:s, s:s, s:s}", "line", f->line, "key", f->key,
-									  "code", f->code, "detail", f->text));
+			(void)json_array_append_new(
+				list, json_pack("{s:i, s:s, s:s, s:s}", "line", f->line, "key",
+					      f->key, "code", f->code, "detail", f->text));
 	}
 	return list;
 }
@@ -363,10 +380,12 @@ static json_t *text_or_null(const char *s)
 
 json_t *profile_json(const struct profile *p)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "command", text_or_null(p->command), "memory",
-			p->memory ? json_integer(p->memory) : json_null(), "scale",
-			p->scale >= 0 ? json_integer(p->scale) : json_null(), "build", text_or_null(p->build), "image",
-			text_or_null(p->image), "port", p->port ? json_integer(p->port) : json_null(), "health",
-			text_or_null(profile_health_word(p)), "restart", RESTART_WORDS[p->restart], "warnings",
-			faults_json(p, false), "errors", faults_json(p, true));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "command",
+		text_or_null(p->command), "memory",
+		p->memory ? json_integer(p->memory) : json_null(), "scale",
+		p->scale >= 0 ? json_integer(p->scale) : json_null(), "build",
+		text_or_null(p->build), "image", text_or_null(p->image), "port",
+		p->port ? json_integer(p->port) : json_null(), "health",
+		text_or_null(profile_health_word(p)), "restart", RESTART_WORDS[p->restart],
+		"warnings", faults_json(p, false), "errors", faults_json(p, true));
 }

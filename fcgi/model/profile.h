@@ -24,18 +24,19 @@ struct profile_fault {
 	int line; /* 1..; 0: the file as a whole */
 	const char *key;
 	const char *code; /* stable word: "memory_invalid" */
-	bool error;       /* false: a warning */
+	bool error;	  /* false: a warning */
 	const char *text; /* what was found and what was expected */
 };
 
 struct profile {
-	const char *command;    /* the lines of command:, each ended by a newline; "" if there are none */
-	const char *build;      /* the same of build: */
-	const char *image;      /* "" if none */
+	const char
+		*command; /* the lines of command:, each ended by a newline; "" if there are none */
+	const char *build;	 /* the same of build: */
+	const char *image;	 /* "" if none */
 	const char *health_path; /* of HEALTH_PATH */
-	int64_t memory;         /* bytes; 0: not given */
-	int scale;              /* -1: not given */
-	int port;               /* 0: not given */
+	int64_t memory;		 /* bytes; 0: not given */
+	int scale;		 /* -1: not given */
+	int port;		 /* 0: not given */
 	enum profile_health health;
 	enum profile_restart restart;
 	struct profile_fault *faults;
@@ -46,7 +47,8 @@ struct profile {
  * Always fills ret (memory of a), faults and all; false where it has errors: e then tells the first one, as
  * ERR_INVALID "profile_invalid", with the line.
  */
-NODISCARD bool profile_parse(const char *text, size_t n, struct arena *a, struct profile *ret, struct err *e);
+NODISCARD bool profile_parse(
+	const char *text, size_t n, struct arena *a, struct profile *ret, struct err *e);
 
 const char *profile_restart_word(enum profile_restart r);
 /* "", "none" or the path, as release.health keeps it */

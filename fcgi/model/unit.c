@@ -5,8 +5,8 @@
 
 void unit_name_print(char ret[UNIT_NAME_SIZE], const struct unit_name *u)
 {
-	int n = snprintf(ret, UNIT_NAME_SIZE, "%s.%s.v%lld%s@", u->tenant, u->app, (long long)u->release,
-			u->sidekick ? "_discovery" : "");
+	int n = snprintf(ret, UNIT_NAME_SIZE, "%s.%s.v%lld%s@", u->tenant, u->app,
+		(long long)u->release, u->sidekick ? "_discovery" : "");
 
 	if (u->number)
 		n += snprintf(ret + n, UNIT_NAME_SIZE - (size_t)n, "%d", u->number);
@@ -38,14 +38,14 @@ bool unit_name_parse(const char *text, struct unit_name *ret)
 	int64_t number = 0;
 
 	if (!cut(&rest, '.', u.tenant, sizeof u.tenant) || !cut(&rest, '.', u.app, sizeof u.app) ||
-			!cut(&rest, '@', version, sizeof version) || version[0] != 'v')
+		!cut(&rest, '@', version, sizeof version) || version[0] != 'v')
 		return false;
 	n = strlen(version);
 	u.sidekick = ends_with(version, sidekick);
 	if (u.sidekick)
 		n -= sizeof sidekick - 1;
 	if (!parse_slice_i64((struct slice){ version + 1, n - 1 }, 1, INT64_MAX, &u.release) ||
-			rest.n < sizeof suffix - 1)
+		rest.n < sizeof suffix - 1)
 		return false;
 	rest.n -= sizeof suffix - 1;
 	if (rest.n && !parse_slice_i64(rest, 1, MAX_INSTANCES, &number))
@@ -69,7 +69,7 @@ static void option(json_t *list, const char *section, const char *name, const ch
 {
 	assert(strlen(name) + 1 + strlen(value) <= MAX_UNIT_LINE && !strchr(value, '\n'));
 	(void)json_array_append_new(list,
-			json_pack("{s:s, s:s, s:s}", "section", section, "name", name, "value", value));
+		json_pack("{s:s, s:s, s:s}", "section", section, "name", name, "value", value));
 }
 
 struct line {
@@ -115,7 +115,8 @@ static const struct line MAIN_WALLS[] = {
 	{ "UMask", "0077" },
 	{ "LimitCORE", "0" },
 	{ "LimitNOFILE", "65536" },
-	{ "InaccessiblePaths", "-%E/nap -%S/nap -%t/nap -/run/fleet.sock -/run/docker.sock -/run/dbus -/run/systemd/private" },
+	{ "InaccessiblePaths",
+		"-%E/nap -%S/nap -%t/nap -/run/fleet.sock -/run/docker.sock -/run/dbus -/run/systemd/private" },
 	{ "BindReadOnlyPaths", "-%t/nap/%n:/run/nap-self %S/nap/bin/nap-run:/run/nap-run" },
 	{ "BindPaths", "-%S/nap/%n/view:/app -%S/nap/%n/exit:/run/nap-exit -%S/nap/%n/data:/data" },
 };

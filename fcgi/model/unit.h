@@ -39,12 +39,13 @@ NODISCARD bool unit_name_parse(const char *text, struct unit_name *ret);
 #define UNIT_EXIT_GAVE_UP  251
 
 struct unit_class {
-	int64_t memory;           /* bytes of one instance, rounded up to unit_memory_step */
-	bool sidekick;            /* it has a port to be announced */
+	int64_t memory;		  /* bytes of one instance, rounded up to unit_memory_step */
+	bool sidekick;		  /* it has a port to be announced */
 	const char *installation; /* this copy's id: only units that carry it are ever touched */
 };
 
-int64_t unit_memory_step(int64_t bytes); /* up to a multiple of 16 MiB below 64 MiB, of 64 MiB above */
+int64_t unit_memory_step(
+	int64_t bytes); /* up to a multiple of 16 MiB below 64 MiB, of 64 MiB above */
 
 /* [{"section","name","value"}, …] in a stable order: the options of fleet's PUT. New references. */
 json_t *unit_main_options(const struct unit_class *c);

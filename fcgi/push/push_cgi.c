@@ -11,8 +11,8 @@
 
 #define PUSHES_A_TENANT 2
 #define MAX_PUSH_BYTES	(4LL * 1024 * 1024 * 1024)
-#define GIT_DATA_BYTES                                                                             \
-	(1024L * 1024 *                                                                            \
+#define GIT_DATA_BYTES \
+	(1024L * 1024 * \
 		1024) /* anonymous memory of one git process; maps of packs are not counted */
 
 struct env {
@@ -81,15 +81,15 @@ static bool check_numbers(push_getenv_fn *get, struct arena *a, const char **ret
 bool push_cgi_prepare(
 	push_getenv_fn *get, const char *bin, struct arena *a, struct push_cgi *ret, struct err *e)
 {
-	static const char *const services[] = {"git-upload-pack", "git-receive-pack", NULL};
-	static const char *const paths[] = {
-		"info/refs", "git-upload-pack", "git-receive-pack", NULL};
-	static const char *const passed[] = {"REQUEST_METHOD", "CONTENT_TYPE", "CONTENT_LENGTH",
-		"HTTP_CONTENT_ENCODING", "REMOTE_ADDR", "SERVER_PROTOCOL", NULL};
+	static const char *const services[] = { "git-upload-pack", "git-receive-pack", NULL };
+	static const char *const paths[] = { "info/refs", "git-upload-pack", "git-receive-pack",
+		NULL };
+	static const char *const passed[] = { "REQUEST_METHOD", "CONTENT_TYPE", "CONTENT_LENGTH",
+		"HTTP_CONTENT_ENCODING", "REMOTE_ADDR", "SERVER_PROTOCOL", NULL };
 	const char *state = get("NAP_STATE"), *repo = get("NAP_REPO"),
 		   *service = get("NAP_SERVICE");
 	const char *path = get("NAP_PATH"), *protocol = get("HTTP_GIT_PROTOCOL"), *max;
-	struct env env = {0};
+	struct env env = { 0 };
 	int64_t id;
 
 	if (!state || *state != '/')
@@ -149,7 +149,7 @@ bool push_cgi_prepare(
 	config(&env, a, "pack.windowMemory", "64m");
 	config_to_env(&env, a);
 
-	*ret = (struct push_cgi){state, arena_printf(a, "%s/nap-hook", bin), repo, env.list.v};
+	*ret = (struct push_cgi){ state, arena_printf(a, "%s/nap-hook", bin), repo, env.list.v };
 	return true;
 }
 
@@ -160,9 +160,9 @@ static int answer(const struct err *e)
 		enum err_kind kind;
 		const char *status;
 	} rows[] = {
-		{ERR_NOT_FOUND, "404 Not Found"},
-		{ERR_BUSY, "429 Too Many Requests"},
-		{ERR_INVALID, "400 Bad Request"},
+		{ ERR_NOT_FOUND, "404 Not Found" },
+		{ ERR_BUSY, "429 Too Many Requests" },
+		{ ERR_INVALID, "400 Bad Request" },
 	};
 	const char *status = "500 Internal Server Error",
 		   *text = "nap could not open the repository";
@@ -195,7 +195,7 @@ static int pushes_a_tenant(void)
 
 int push_cgi_main(void)
 {
-	auto_arena struct arena a = {0};
+	auto_arena struct arena a = { 0 };
 	struct push_cgi cgi;
 	struct err e;
 	char self[4096];
@@ -216,11 +216,12 @@ int push_cgi_main(void)
 		!push_slot_take(cgi.state, getenv("NAP_TENANT"), pushes_a_tenant(), &e))
 		return answer(&e);
 #ifndef __SANITIZE_ADDRESS__ /* its shadow counts; nap-hook inherits the limit */
-	(void)setrlimit(RLIMIT_DATA, &(struct rlimit){GIT_DATA_BYTES, GIT_DATA_BYTES});
+	(void)setrlimit(RLIMIT_DATA, &(struct rlimit){ GIT_DATA_BYTES, GIT_DATA_BYTES });
 #endif
 	(void)execve("/usr/lib/git-core/git-http-backend",
-		(char *[]){(char[]){"git-http-backend"}, NULL}, (char *const *)(uintptr_t)cgi.env);
-	(void)execvpe("git", (char *[]){(char[]){"git"}, (char[]){"http-backend"}, NULL},
+		(char *[]){ (char[]){ "git-http-backend" }, NULL },
+		(char *const *)(uintptr_t)cgi.env);
+	(void)execvpe("git", (char *[]){ (char[]){ "git" }, (char[]){ "http-backend" }, NULL },
 		(char *const *)(uintptr_t)cgi.env);
 	(void)err_errno(&e, "could not start git http-backend");
 	return answer(&e);

@@ -11,7 +11,7 @@
 
 static bool connect_to(const char *path, int *ret, struct err *e)
 {
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || strlen(path) >= sizeof sun.sun_path)
@@ -28,7 +28,7 @@ static bool wait_for(int fd, short what, int64_t deadline, struct err *e)
 {
 	for (;;) {
 		int64_t left = deadline - clock_mono_ms();
-		struct pollfd p = {fd, what, 0};
+		struct pollfd p = { fd, what, 0 };
 		int n = left > 0 ? poll(&p, 1, (int)left) : 0;
 
 		if (n > 0)
@@ -81,24 +81,24 @@ static bool read_all(int fd, struct buf *b, int64_t deadline, struct err *e)
 static bool parse(struct buf *b, struct arena *a, struct push_answer *ret, struct err *e)
 {
 	static const char length[] = "Content-Length:";
-	struct slice rest = {b->data, b->len}, line;
+	struct slice rest = { b->data, b->len }, line;
 	int64_t status, announced = -1;
 
 	if (!slice_line(&rest, &line) || line.n < 12 || memcmp(line.p, "HTTP/1.", 7) != 0 ||
-		!parse_slice_i64((struct slice){line.p + 9, 3}, 100, 599, &status))
+		!parse_slice_i64((struct slice){ line.p + 9, 3 }, 100, 599, &status))
 		return err_set(e, ERR_UPSTREAM, "no_answer", "nap gave no answer");
 	while (slice_line(&rest, &line) && line.n)
 		if (line.n > sizeof length - 1 &&
 			strncasecmp(line.p, length, sizeof length - 1) == 0) {
-			struct slice value = {
-				line.p + sizeof length - 1, line.n - (sizeof length - 1)};
+			struct slice value = { line.p + sizeof length - 1,
+				line.n - (sizeof length - 1) };
 
 			if (!parse_slice_i64(slice_trim(value), 0, INT64_MAX, &announced))
 				announced = -1;
 		}
 	if (announced >= 0 && (size_t)announced != rest.n)
 		return err_set(e, ERR_UPSTREAM, "no_answer", "nap's answer was cut off");
-	*ret = (struct push_answer){(int)status, arena_strndup(a, rest.p, rest.n), rest.n};
+	*ret = (struct push_answer){ (int)status, arena_strndup(a, rest.p, rest.n), rest.n };
 	return true;
 }
 

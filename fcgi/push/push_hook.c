@@ -129,7 +129,7 @@ static void say_problem(const struct push *p, const struct push_answer *answer)
 
 static void pause_ms(long ms)
 {
-	(void)nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+	(void)nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
 }
 
 /* Asks until there is an answer below 500; every question here may be asked twice. */
@@ -189,7 +189,7 @@ static bool read_updates(struct arena *a, struct update **ret, size_t *ret_n, st
 				"a push may hold at most %d refs", MAX_UPDATES);
 		if (!new || !copy)
 			return err_set(e, ERR_INTERNAL, "internal", "git gave no ref");
-		list[n++] = (struct update){old, new, copy};
+		list[n++] = (struct update){ old, new, copy };
 	}
 	*ret = list;
 	*ret_n = n;
@@ -313,8 +313,8 @@ static int pre_receive(struct push *p)
 {
 	struct update *list = NULL;
 	const struct update *u;
-	struct push_source s = {0};
-	struct err e = {0};
+	struct push_source s = { 0 };
+	struct err e = { 0 };
 	size_t n = 0;
 
 	if (!read_updates(p->a, &list, &n, &e))
@@ -396,7 +396,7 @@ static void say_end(const struct push *p, const char *ref, const json_t *o)
 static bool follow_once(const struct push *p, const char *operation, const char *ref,
 	struct following *f, struct err *e)
 {
-	auto_arena struct arena a = {0};
+	auto_arena struct arena a = { 0 };
 	json_auto_t *o = NULL;
 	struct push_answer answer;
 	const char *target =
@@ -457,7 +457,7 @@ static bool make_way(const struct push *p, const struct update *u, pid_t parent,
 
 static int follow(const struct push *p, const char *operation, const struct update *u, pid_t parent)
 {
-	struct following f = {.after = 0};
+	struct following f = { .after = 0 };
 	struct err e;
 
 	while (!f.ended)
@@ -540,12 +540,12 @@ static json_t *options(void)
 
 int push_hook_main(int argc, char **argv)
 {
-	auto_arena struct arena a = {0};
+	auto_arena struct arena a = { 0 };
 	auto_free char *path = xstrdup(argc ? argv[0] : "");
 	json_auto_t *list = options();
 	const char *state = getenv("NAP_STATE"), *repo = getenv("NAP_REPO"),
 		   *id = getenv("NAP_PUSH"), *name = basename(path);
-	struct push p = {.a = &a, .repo = repo, .id = id, .options = list};
+	struct push p = { .a = &a, .repo = repo, .id = id, .options = list };
 	int64_t n;
 	struct err e;
 
@@ -562,7 +562,7 @@ int push_hook_main(int argc, char **argv)
 	if (streq(name, "pre-receive") && argc == 1)
 		return pre_receive(&p);
 	if (streq(name, "update") && argc == 4)
-		return update(&p, &(struct update){argv[2], argv[3], argv[1]});
+		return update(&p, &(struct update){ argv[2], argv[3], argv[1] });
 	say("error: nap-hook is run by git as pre-receive or update");
 	return 1;
 }

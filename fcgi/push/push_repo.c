@@ -84,8 +84,8 @@ static bool lock_git(const char *state, int *ret, struct err *e)
 
 bool push_repo_make(const char *state, const char *name, struct err *e)
 {
-	static const char *const folders[] = {"objects", "objects/info", "objects/pack", "refs",
-		"refs/heads", "refs/tags", "info"};
+	static const char *const folders[] = { "objects", "objects/info", "objects/pack", "refs",
+		"refs/heads", "refs/tags", "info" };
 	auto_free char *path = xasprintf("%s/git/%s.git", state, name);
 	auto_free char *git = xasprintf("%s/git", state);
 	auto_free char *fresh = xasprintf("%s/git/.new-%s", state, name);
@@ -112,7 +112,7 @@ bool push_repo_make(const char *state, const char *name, struct err *e)
 
 bool push_hooks_make(const char *state, const char *program, struct err *e)
 {
-	static const char *const names[] = {"pre-receive", "update"};
+	static const char *const names[] = { "pre-receive", "update" };
 	auto_free char *git = xasprintf("%s/git", state);
 	auto_fd int lock = -1;
 	bool made = true;

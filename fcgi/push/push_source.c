@@ -7,10 +7,10 @@
 
 static const char *const *git_env(struct arena *a)
 {
-	static const char *const kept[] = {"GIT_DIR", "GIT_OBJECT_DIRECTORY",
+	static const char *const kept[] = { "GIT_DIR", "GIT_OBJECT_DIRECTORY",
 		"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH", "GIT_SHALLOW_FILE",
-		"GIT_CONFIG_COUNT"};
-	struct argv env = {0};
+		"GIT_CONFIG_COUNT" };
+	struct argv env = { 0 };
 	const char *count = getenv("GIT_CONFIG_COUNT");
 	int64_t n = 0;
 
@@ -39,10 +39,10 @@ static const char *const *git_env(struct arena *a)
 static bool git(const char *const *argv, size_t max_bytes, struct arena *a, struct proc_result *ret,
 	struct err *e)
 {
-	struct proc_spec spec = {.argv = argv,
+	struct proc_spec spec = { .argv = argv,
 		.env = git_env(a),
 		.timeout_ms = GIT_TIMEOUT_MS,
-		.max_bytes = max_bytes};
+		.max_bytes = max_bytes };
 
 	if (!proc_run(&spec, a, ret, e))
 		return false;
@@ -97,7 +97,7 @@ static void keep_id(char *ret, struct slice id, int64_t *ret_size, int64_t size)
 /* "100644 blob ID    SIZE\tPATH"; SIZE is "-" for folders and submodules. What is no such line counts as an entry. */
 void push_tree_line(struct push_tree *t, struct arena *a, const char *line, size_t n)
 {
-	struct slice rest = {line, n}, mode, type, id, size;
+	struct slice rest = { line, n }, mode, type, id, size;
 	struct push_source *s = t->source;
 	const char *tab = memchr(line, '\t', n);
 	int64_t bytes = 0;
@@ -115,7 +115,7 @@ void push_tree_line(struct push_tree *t, struct arena *a, const char *line, size
 	if (parse_slice_i64(size, 0, INT64_MAX, &bytes) &&
 		__builtin_add_overflow(s->bytes, bytes, &s->bytes))
 		s->bytes = INT64_MAX;
-	rest = (struct slice){tab + 1, n - (size_t)(tab + 1 - line)};
+	rest = (struct slice){ tab + 1, n - (size_t)(tab + 1 - line) };
 	if (slice_eq(type, "commit") && !s->submodule)
 		s->submodule = utf8_scrub(a, rest.p, rest.n);
 	if (slice_eq(rest, "profile")) {
@@ -152,7 +152,7 @@ static bool blob(const char *id, size_t max, struct arena *a, const char **ret, 
 {
 	struct proc_result r;
 
-	if (!git((const char *const[]){"git", "cat-file", "blob", id, NULL}, max, a, &r, e))
+	if (!git((const char *const[]){ "git", "cat-file", "blob", id, NULL }, max, a, &r, e))
 		return false;
 	if (r.status != 0)
 		return err_set(e, ERR_INVALID, "source_unreadable",
@@ -164,19 +164,19 @@ static bool blob(const char *id, size_t max, struct arena *a, const char **ret, 
 
 bool push_source_read(const char *commit, struct arena *a, struct push_source *ret, struct err *e)
 {
-	struct push_source s = {0};
-	struct reading reading = {{.source = &s}, a};
-	struct proc_spec spec = {.env = git_env(a),
+	struct push_source s = { 0 };
+	struct reading reading = { { .source = &s }, a };
+	struct proc_spec spec = { .env = git_env(a),
 		.timeout_ms = GIT_TIMEOUT_MS,
 		.max_bytes = 0,
 		.on_line = on_line,
 		.go_on = go_on,
-		.ctx = &reading};
+		.ctx = &reading };
 	struct proc_result r;
 
 	/* -t: folders count too, or a tree of empty ones would be walked for ever */
-	spec.argv = (const char *const[]){
-		"git", "ls-tree", "-r", "-t", "-l", "--full-tree", commit, NULL};
+	spec.argv = (const char *const[]){ "git", "ls-tree", "-r", "-t", "-l", "--full-tree",
+		commit, NULL };
 	if (!proc_run(&spec, a, &r, e))
 		return false;
 	if (!s.too_many && (r.status != 0 || r.timed_out))
@@ -209,7 +209,7 @@ bool push_related(const char *one, const char *other, struct arena *a, bool *ret
 {
 	struct proc_result r;
 
-	if (!git((const char *const[]){"git", "merge-base", one, other, NULL}, 4096, a, &r, e))
+	if (!git((const char *const[]){ "git", "merge-base", one, other, NULL }, 4096, a, &r, e))
 		return false;
 	*ret = r.status != 1;
 	return true;
@@ -219,7 +219,7 @@ bool push_is_ancestor(const char *old, const char *later, struct arena *a, bool 
 {
 	struct proc_result r;
 
-	if (!git((const char *const[]){"git", "merge-base", "--is-ancestor", old, later, NULL},
+	if (!git((const char *const[]){ "git", "merge-base", "--is-ancestor", old, later, NULL },
 		    4096, a, &r, e))
 		return false;
 	*ret = r.status == 0;
@@ -228,8 +228,8 @@ bool push_is_ancestor(const char *old, const char *later, struct arena *a, bool 
 
 bool push_ref_read(const char *ref, struct arena *a, const char **ret_commit, struct err *e)
 {
-	return git_word((const char *const[]){"git", "rev-parse", "--verify", "--quiet",
-				"--end-of-options", ref, NULL},
+	return git_word((const char *const[]){ "git", "rev-parse", "--verify", "--quiet",
+				"--end-of-options", ref, NULL },
 		a, ret_commit, e);
 }
 
@@ -237,7 +237,7 @@ bool push_head(struct arena *a, const char **ret_ref, const char **ret_commit, s
 {
 	const char *ref, *commit;
 
-	if (!git_word((const char *const[]){"git", "symbolic-ref", "--quiet", "HEAD", NULL}, a,
+	if (!git_word((const char *const[]){ "git", "symbolic-ref", "--quiet", "HEAD", NULL }, a,
 		    &ref, e))
 		return false;
 	if (!ref)
@@ -253,7 +253,7 @@ bool push_head_set(const char *ref, struct arena *a, struct err *e)
 {
 	struct proc_result r;
 
-	if (!git((const char *const[]){"git", "symbolic-ref", "HEAD", ref, NULL}, 4096, a, &r, e))
+	if (!git((const char *const[]){ "git", "symbolic-ref", "HEAD", ref, NULL }, 4096, a, &r, e))
 		return false;
 	return r.status == 0 || err_set(e, ERR_INTERNAL, "internal",
 					"could not set HEAD to \"%s\": %.100s", ref, r.err);
@@ -263,8 +263,8 @@ bool push_ref_move(
 	const char *ref, const char *to, const char *from, struct arena *a, struct err *e)
 {
 	struct proc_result r;
-	const char *const move[] = {"git", "update-ref", ref, to, from, NULL};
-	const char *const drop[] = {"git", "update-ref", "-d", ref, from, NULL};
+	const char *const move[] = { "git", "update-ref", ref, to, from, NULL };
+	const char *const drop[] = { "git", "update-ref", "-d", ref, from, NULL };
 
 	if (!git(push_is_zero(to) ? drop : move, 4096, a, &r, e))
 		return false;

@@ -6,17 +6,17 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define LIST_TIMEOUT_MS   20000
+#define LIST_TIMEOUT_MS	  20000
 #define CHANGE_TIMEOUT_MS 15000
-#define MAX_PAGES         1000
+#define MAX_PAGES	  1000
 
 static bool add_endpoint(struct engine *en, struct slice text, struct err *e)
 {
 	struct engine_endpoint *to = &en->endpoint[en->n];
 
 	if (en->n == ENGINE_ENDPOINTS)
-		return err_set(e, ERR_INVALID, "engine_invalid", "setting \"engine\" has more than %d endpoints",
-				ENGINE_ENDPOINTS);
+		return err_set(e, ERR_INVALID, "engine_invalid",
+			"setting \"engine\" has more than %d endpoints", ENGINE_ENDPOINTS);
 	if (text.n > 7 && memcmp(text.p, "unix://", 7) == 0 && text.n - 7 < sizeof to->socket) {
 		(void)snprintf(to->socket, sizeof to->socket, "%.*s", (int)text.n - 7, text.p + 7);
 		(void)snprintf(to->url, sizeof to->url, "http://fleet");
@@ -26,7 +26,8 @@ static bool add_endpoint(struct engine *en, struct slice text, struct err *e)
 		(void)snprintf(to->url, sizeof to->url, "%.*s", (int)text.n, text.p);
 	} else {
 		return err_set(e, ERR_INVALID, "engine_invalid",
-				"endpoint \"%.*s\" is neither unix:///path nor http://host:port", (int)text.n, text.p);
+			"endpoint \"%.*s\" is neither unix:///path nor http://host:port",
+			(int)text.n, text.p);
 	}
 	en->n++;
 	return true;
@@ -48,7 +49,8 @@ bool engine_open(struct engine *en, const char *endpoints, struct err *e)
 		rest.n -= n + (comma ? 1 : 0);
 	}
 	if (en->n == 0)
-		return err_set(e, ERR_INVALID, "engine_invalid", "setting \"engine\" names no endpoint");
+		return err_set(
+			e, ERR_INVALID, "engine_invalid", "setting \"engine\" names no endpoint");
 	en->http = http_new();
 	return true;
 }
@@ -87,18 +89,23 @@ static bool get(struct engine *en, const char *path, struct arena *a, json_t **r
 		size_t k = (en->good + i) % en->n;
 		struct engine_endpoint *at = &en->endpoint[k];
 		char *url = arena_printf(a, "%s/fleet/v1%s", at->url, path);
-		struct http_call call = { .method = "GET", .url = url, .socket = at->socket[0] ? at->socket : NULL,
-			.timeout_ms = LIST_TIMEOUT_MS, .max_bytes = MAX_ENGINE_ANSWER };
+		struct http_call call = { .method = "GET",
+			.url = url,
+			.socket = at->socket[0] ? at->socket : NULL,
+			.timeout_ms = LIST_TIMEOUT_MS,
+			.max_bytes = MAX_ENGINE_ANSWER };
 		json_error_t je;
 
 		if (!http_one(en->http, &call)) {
 			last = call.err;
 		} else if (call.status != 200) {
-			(void)err_set(&last, ERR_UPSTREAM, "unreachable", "status %ld", call.status);
+			(void)err_set(
+				&last, ERR_UPSTREAM, "unreachable", "status %ld", call.status);
 		} else {
 			*ret = json_loadb(call.answer.data, call.answer.len, 0, &je);
 			if (!*ret)
-				(void)err_set(&last, ERR_UPSTREAM, "unreachable", "broken JSON: %s", je.text);
+				(void)err_set(&last, ERR_UPSTREAM, "unreachable", "broken JSON: %s",
+					je.text);
 		}
 		http_call_release(&call);
 		if (*ret) {
@@ -106,7 +113,8 @@ static bool get(struct engine *en, const char *path, struct arena *a, json_t **r
 			return true;
 		}
 	}
-	(void)err_set(e, ERR_UPSTREAM, "engine_unavailable", "the engine does not answer: %s", last.msg);
+	(void)err_set(
+		e, ERR_UPSTREAM, "engine_unavailable", "the engine does not answer: %s", last.msg);
 	return false;
 }
 
@@ -117,7 +125,7 @@ static void json_free(void *p)
 
 /* Calls take for each entry of all pages of a list; the entries live as long as a. */
 static bool each_entry(struct engine *en, const char *resource, const char *member, struct arena *a,
-		void (*take)(void *ctx, const json_t *), void *ctx, struct err *e)
+	void (*take)(void *ctx, const json_t *), void *ctx, struct err *e)
 {
 	const char *path = resource;
 
@@ -136,7 +144,8 @@ static bool each_entry(struct engine *en, const char *resource, const char *memb
 			return true;
 		path = arena_printf(a, "%s?nextPageToken=%s", resource, token);
 	}
-	return err_set(e, ERR_UPSTREAM, "engine_unavailable", "the engine's list of %s does not end", member);
+	return err_set(e, ERR_UPSTREAM, "engine_unavailable",
+		"the engine's list of %s does not end", member);
 }
 
 /* a growing array in an arena */
@@ -168,7 +177,8 @@ static bool is_ours(const json_t *unit, const char *installation)
 	for (size_t i = 0; i < json_array_size(options); i++) {
 		const json_t *o = json_array_get(options, i);
 
-		if (streq(text_of(o, "section"), "X-Nap") && streq(text_of(o, "name"), "Installation"))
+		if (streq(text_of(o, "section"), "X-Nap") &&
+			streq(text_of(o, "name"), "Installation"))
 			return streq(text_of(o, "value"), installation);
 	}
 	return false;
@@ -178,15 +188,16 @@ static void take_unit(void *ctx, const json_t *u)
 {
 	struct list *l = ctx;
 
-	*(struct engine_unit *)list_add(l) = (struct engine_unit){ text_of(u, "name"), text_of(u, "desiredState"),
-		text_of(u, "currentState"), text_of(u, "machineID"), is_ours(u, l->installation) };
+	*(struct engine_unit *)list_add(l) = (struct engine_unit){ text_of(u, "name"),
+		text_of(u, "desiredState"), text_of(u, "currentState"), text_of(u, "machineID"),
+		is_ours(u, l->installation) };
 }
 
 static void take_state(void *ctx, const json_t *s)
 {
-	*(struct engine_state *)list_add(ctx) = (struct engine_state){ text_of(s, "name"), text_of(s, "machineID"),
-		text_of(s, "hash"), text_of(s, "systemdLoadState"), text_of(s, "systemdActiveState"),
-		text_of(s, "systemdSubState") };
+	*(struct engine_state *)list_add(ctx) = (struct engine_state){ text_of(s, "name"),
+		text_of(s, "machineID"), text_of(s, "hash"), text_of(s, "systemdLoadState"),
+		text_of(s, "systemdActiveState"), text_of(s, "systemdSubState") };
 }
 
 static void free_text(void *p)
@@ -201,18 +212,20 @@ static void take_machine(void *ctx, const json_t *m)
 
 	if (metadata)
 		arena_defer(l->a, free_text, metadata);
-	*(struct engine_machine *)list_add(l) = (struct engine_machine){ text_of(m, "id"), text_of(m, "primaryIP"),
-		metadata ? metadata : "{}" };
+	*(struct engine_machine *)list_add(l) = (struct engine_machine){ text_of(m, "id"),
+		text_of(m, "primaryIP"), metadata ? metadata : "{}" };
 }
 
 /* drops entries of the same name (and machine) as an earlier one: pages overlap where units came or went */
-static size_t drop_doubles(void *items, size_t n, size_t item, int (*compare)(const void *, const void *))
+static size_t drop_doubles(
+	void *items, size_t n, size_t item, int (*compare)(const void *, const void *))
 {
 	size_t kept = 0;
 
 	qsort(items, n, item, compare);
 	for (size_t i = 0; i < n; i++) {
-		char *at = (char *)items + i * item, *last = (char *)items + (kept ? kept - 1 : 0) * item;
+		char *at = (char *)items + i * item,
+		     *last = (char *)items + (kept ? kept - 1 : 0) * item;
 
 		if (kept && compare(last, at) == 0)
 			continue;
@@ -236,11 +249,12 @@ static int compare_states(const void *a, const void *b)
 
 static int compare_machines(const void *a, const void *b)
 {
-	return strcmp(((const struct engine_machine *)a)->id, ((const struct engine_machine *)b)->id);
+	return strcmp(
+		((const struct engine_machine *)a)->id, ((const struct engine_machine *)b)->id);
 }
 
-bool engine_units(struct engine *en, const char *installation, struct arena *a, struct engine_unit **ret, size_t *ret_n,
-		struct err *e)
+bool engine_units(struct engine *en, const char *installation, struct arena *a,
+	struct engine_unit **ret, size_t *ret_n, struct err *e)
 {
 	struct list l = { .a = a, .item = sizeof **ret, .installation = installation };
 
@@ -251,7 +265,8 @@ bool engine_units(struct engine *en, const char *installation, struct arena *a, 
 	return true;
 }
 
-bool engine_states(struct engine *en, struct arena *a, struct engine_state **ret, size_t *ret_n, struct err *e)
+bool engine_states(
+	struct engine *en, struct arena *a, struct engine_state **ret, size_t *ret_n, struct err *e)
 {
 	struct list l = { .a = a, .item = sizeof **ret };
 
@@ -262,7 +277,8 @@ bool engine_states(struct engine *en, struct arena *a, struct engine_state **ret
 	return true;
 }
 
-bool engine_machines(struct engine *en, struct arena *a, struct engine_machine **ret, size_t *ret_n, struct err *e)
+bool engine_machines(struct engine *en, struct arena *a, struct engine_machine **ret, size_t *ret_n,
+	struct err *e)
 {
 	struct list l = { .a = a, .item = sizeof **ret };
 
@@ -292,10 +308,12 @@ static void judge(struct engine_change *c, const struct http_call *call)
 		c->err = call->err;
 		return;
 	}
-	c->done = call->status == 201 || call->status == 204 || (!c->desired && call->status == 404);
+	c->done =
+		call->status == 201 || call->status == 204 || (!c->desired && call->status == 404);
 	if (!c->done)
-		(void)err_set(&c->err, call->status >= 500 ? ERR_UPSTREAM : ERR_INVALID, "engine_refused",
-				"the engine answered %ld to unit \"%s\": %.120s", call->status, c->unit, call->answer.data);
+		(void)err_set(&c->err, call->status >= 500 ? ERR_UPSTREAM : ERR_INVALID,
+			"engine_refused", "the engine answered %ld to unit \"%s\": %.120s",
+			call->status, c->unit, call->answer.data);
 }
 
 /* all that are not done, once, at one endpoint */
@@ -320,7 +338,9 @@ static size_t apply_once(struct engine *en, struct engine_change *changes, size_
 		of[k] = c;
 		calls[k++] = (struct http_call){ .method = c->desired ? "PUT" : "DELETE",
 			.url = arena_printf(&a, "%s/fleet/v1/units/%s", at->url, c->unit),
-			.socket = at->socket[0] ? at->socket : NULL, .body = body, .timeout_ms = CHANGE_TIMEOUT_MS,
+			.socket = at->socket[0] ? at->socket : NULL,
+			.body = body,
+			.timeout_ms = CHANGE_TIMEOUT_MS,
 			.max_bytes = 64 * 1024 };
 	}
 	(void)http_all(en->http, calls, k);

@@ -23,7 +23,7 @@ struct engine {
 	struct http *http;
 	struct engine_endpoint {
 		char socket[108]; /* "": by url */
-		char url[200];    /* http://10.0.0.1:49153, no slash at the end */
+		char url[200];	  /* http://10.0.0.1:49153, no slash at the end */
 	} endpoint[ENGINE_ENDPOINTS];
 	size_t n, good; /* good: the one that answered last */
 };
@@ -34,7 +34,7 @@ void engine_close(struct engine *en);
 
 struct engine_unit {
 	const char *name, *desired, *current, *machine; /* machine "" where it is not scheduled */
-	bool ours;                                      /* carries [X-Nap] Installation=ID of the caller */
+	bool ours; /* carries [X-Nap] Installation=ID of the caller */
 };
 
 struct engine_state {
@@ -47,11 +47,12 @@ struct engine_machine {
 };
 
 /* Whole lists, in memory of a, sorted as the engine sorts them. */
-NODISCARD bool engine_units(struct engine *en, const char *installation, struct arena *a, struct engine_unit **ret,
-		size_t *ret_n, struct err *e);
-NODISCARD bool engine_states(struct engine *en, struct arena *a, struct engine_state **ret, size_t *ret_n, struct err *e);
-NODISCARD bool engine_machines(struct engine *en, struct arena *a, struct engine_machine **ret, size_t *ret_n,
-		struct err *e);
+NODISCARD bool engine_units(struct engine *en, const char *installation, struct arena *a,
+	struct engine_unit **ret, size_t *ret_n, struct err *e);
+NODISCARD bool engine_states(struct engine *en, struct arena *a, struct engine_state **ret,
+	size_t *ret_n, struct err *e);
+NODISCARD bool engine_machines(struct engine *en, struct arena *a, struct engine_machine **ret,
+	size_t *ret_n, struct err *e);
 
 /* One change to a unit: a PUT of options and desired (options NULL: only the state), or a DELETE (desired NULL). */
 struct engine_change {
@@ -60,7 +61,8 @@ struct engine_change {
 	const json_t *options; /* array, not owned */
 	/* result */
 	bool done;
-	struct err err; /* ERR_INVALID: the engine refused it and would again; ERR_UPSTREAM: worth a retry */
+	struct err
+		err; /* ERR_INVALID: the engine refused it and would again; ERR_UPSTREAM: worth a retry */
 };
 
 /* Runs them all at once, retrying failed ones twice with jitter; true when all are done. */

@@ -101,7 +101,8 @@ static void start(struct http *h, struct transfer *t, struct http_call *call)
 	if (call->body) {
 		add_header(t, "Content-Type", "application/json");
 		(void)curl_easy_setopt(c, CURLOPT_POSTFIELDS, call->body);
-		(void)curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(call->body));
+		(void)curl_easy_setopt(
+			c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(call->body));
 	}
 	(void)curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
 	(void)curl_multi_add_handle(h->multi, c);
@@ -115,10 +116,11 @@ static void finish(struct http *h, struct transfer *t, CURLcode code)
 		(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &call->status);
 		call->ok = true;
 	} else if (code == CURLE_OPERATION_TIMEDOUT) {
-		(void)err_set(&call->err, ERR_TIMEOUT, "timeout", "no answer within %lld ms", (long long)call->timeout_ms);
+		(void)err_set(&call->err, ERR_TIMEOUT, "timeout", "no answer within %lld ms",
+			(long long)call->timeout_ms);
 	} else {
 		(void)err_set(&call->err, ERR_UPSTREAM, "unreachable", "%s",
-				t->error[0] ? t->error : curl_easy_strerror(code));
+			t->error[0] ? t->error : curl_easy_strerror(code));
 	}
 	(void)curl_multi_remove_handle(h->multi, t->easy);
 	curl_slist_free_all(t->headers);

@@ -19,14 +19,14 @@ struct http *http_new(void);
 void http_free(struct http *h);
 
 struct http_call {
-	const char *method;      /* "GET" … */
-	const char *url;         /* http://fleet/fleet/v1/units */
-	const char *socket;      /* path of a unix socket; NULL: by the URL's host */
-	const char *body;        /* NULL: none; else sent as application/json */
-	const char *accept;      /* NULL: none */
-	const char *range;       /* value of the Range header (journal-gatewayd's own form); NULL: none */
-	int64_t timeout_ms;      /* total */
-	size_t max_bytes;        /* of the answer */
+	const char *method; /* "GET" … */
+	const char *url;    /* http://fleet/fleet/v1/units */
+	const char *socket; /* path of a unix socket; NULL: by the URL's host */
+	const char *body;   /* NULL: none; else sent as application/json */
+	const char *accept; /* NULL: none */
+	const char *range; /* value of the Range header (journal-gatewayd's own form); NULL: none */
+	int64_t timeout_ms; /* total */
+	size_t max_bytes;   /* of the answer */
 	/* a stream: called with each piece as it comes instead of keeping it; false ends the call. NULL: kept */
 	bool (*on_data)(void *ctx, const char *p, size_t n);
 	/* with on_data: asked at least each 500 ms; false ends the call */
@@ -34,10 +34,10 @@ struct http_call {
 	void *ctx;
 
 	/* results */
-	bool ok;                 /* an answer came, whatever its status */
+	bool ok; /* an answer came, whatever its status */
 	long status;
-	struct buf answer;       /* released by http_call_release */
-	struct err err;          /* filled where ok is false: ERR_UPSTREAM or ERR_TIMEOUT */
+	struct buf answer; /* released by http_call_release */
+	struct err err;	   /* filled where ok is false: ERR_UPSTREAM or ERR_TIMEOUT */
 };
 
 /* Runs them all; true when every one has an answer. */

@@ -16,17 +16,17 @@ static struct slice cut_word(char **p, const char *end)
 	char *space = memchr(start, ' ', (size_t)(end - start));
 
 	if (!space)
-		return (struct slice){NULL, 0};
+		return (struct slice){ NULL, 0 };
 	*space = '\0';
 	*p = space + 1;
-	return (struct slice){start, (size_t)(space - start)};
+	return (struct slice){ start, (size_t)(space - start) };
 }
 
 bool applog_parse(char *line, size_t n, struct applog_entry *ret)
 {
 	const char *end = line + n;
 	char *p = line;
-	struct slice seq = cut_word(&p, end), time = {NULL, 0}, release = time, instance = time,
+	struct slice seq = cut_word(&p, end), time = { NULL, 0 }, release = time, instance = time,
 		     stream = time;
 	struct applog_entry entry;
 	int64_t number;
@@ -46,7 +46,7 @@ bool applog_parse(char *line, size_t n, struct applog_entry *ret)
 	entry.time = time.p;
 	entry.instance = (int)number;
 	entry.stream = stream.p[0];
-	entry.message = (struct slice){p, (size_t)(end - p)};
+	entry.message = (struct slice){ p, (size_t)(end - p) };
 	*ret = entry;
 	return true;
 }
@@ -62,7 +62,7 @@ static bool map_file(const char *path, struct map *ret, struct err *e)
 	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 
-	*ret = (struct map){NULL, 0};
+	*ret = (struct map){ NULL, 0 };
 	if (fd < 0)
 		return errno == ENOENT || err_errno(e, "could not open log \"%s\"", path);
 	if (fstat(fd, &st) < 0)
@@ -169,7 +169,7 @@ static void mend_last_line(struct applog *log)
 bool applog_open(
 	const char *dir, int64_t app_id, int64_t max_bytes, struct applog *ret, struct err *e)
 {
-	struct applog log = {.lock_fd = -1, .fd = -1, .max_bytes = max_bytes};
+	struct applog log = { .lock_fd = -1, .fd = -1, .max_bytes = max_bytes };
 	char lock[600];
 
 	(void)snprintf(log.dir, sizeof log.dir, "%s/%lld", dir, (long long)app_id);
@@ -306,7 +306,7 @@ static bool read_file(struct reader *r, const char *path, struct arena *a, struc
 bool applog_read(const char *dir, int64_t app_id, const struct applog_filter *filter,
 	struct arena *a, struct applog_entry **ret, size_t *ret_n, int64_t *ret_last, struct err *e)
 {
-	struct reader r = {.filter = filter};
+	struct reader r = { .filter = filter };
 	struct applog_entry *list;
 	size_t n;
 	char folder[512], path[600];

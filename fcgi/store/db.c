@@ -11,33 +11,37 @@ static const struct {
 	enum err_kind kind;
 	const char *code, *msg;
 } constraints[] = {
-	{"app_name_key", ERR_CONFLICT, "name_taken", "an app of this name exists already"},
-	{"app_label_key", ERR_CONFLICT, "name_taken", "an app with this host label exists already"},
-	{"app_name_grammar", ERR_INVALID, "name_invalid", "the app's name breaks the grammar"},
-	{"app_instances_range", ERR_INVALID, "instances_out_of_range",
-		"an app has 0 to 500 instances"},
-	{"app_memory_range", ERR_INVALID, "memory_out_of_range", "memory must be from 6m to 1024g"},
-	{"app_port_key", ERR_BUSY, "retry", "the app's port was taken meanwhile"},
-	{"app_tenant_fkey", ERR_CONFLICT, "tenant_not_empty", "the tenant still has apps"},
-	{"instance_tenant_fkey", ERR_CONFLICT, "tenant_not_empty",
-		"the tenant still has instances"},
-	{"operation_tenant_fkey", ERR_CONFLICT, "tenant_not_empty",
-		"the tenant still has operations"},
-	{"tenant_name_key", ERR_CONFLICT, "name_taken", "a tenant of this name exists already"},
-	{"tenant_name_grammar", ERR_INVALID, "name_invalid",
-		"a tenant's name is a lower-case letter and up to 23 letters and digits"},
-	{"tenant_quota_memory_sign", ERR_INVALID, "out_of_range", "a quota cannot be negative"},
-	{"tenant_quota_instances_sign", ERR_INVALID, "out_of_range", "a quota cannot be negative"},
-	{"tenant_quota_apps_sign", ERR_INVALID, "out_of_range", "a quota cannot be negative"},
-	{"tenant_quota_disk_sign", ERR_INVALID, "out_of_range", "a quota cannot be negative"},
-	{"token_name_length", ERR_INVALID, "out_of_range",
-		"a token's name has 1 to 100 characters"},
-	{"token_scopes", ERR_INVALID, "invalid_value",
-		"scopes are one to three of read, deploy and manage"},
-	{"release_number_key", ERR_BUSY, "retry", "the release number was taken meanwhile"},
-	{"operation_one_running", ERR_BUSY, "retry", "another operation of this app runs already"},
-	{"instance_unit_key", ERR_BUSY, "retry", "the unit exists already"},
-	{"instance_release_number_key", ERR_BUSY, "retry", "the instance exists already"},
+	{ "app_name_key", ERR_CONFLICT, "name_taken", "an app of this name exists already" },
+	{ "app_label_key", ERR_CONFLICT, "name_taken",
+		"an app with this host label exists already" },
+	{ "app_name_grammar", ERR_INVALID, "name_invalid", "the app's name breaks the grammar" },
+	{ "app_instances_range", ERR_INVALID, "instances_out_of_range",
+		"an app has 0 to 500 instances" },
+	{ "app_memory_range", ERR_INVALID, "memory_out_of_range",
+		"memory must be from 6m to 1024g" },
+	{ "app_port_key", ERR_BUSY, "retry", "the app's port was taken meanwhile" },
+	{ "app_tenant_fkey", ERR_CONFLICT, "tenant_not_empty", "the tenant still has apps" },
+	{ "instance_tenant_fkey", ERR_CONFLICT, "tenant_not_empty",
+		"the tenant still has instances" },
+	{ "operation_tenant_fkey", ERR_CONFLICT, "tenant_not_empty",
+		"the tenant still has operations" },
+	{ "tenant_name_key", ERR_CONFLICT, "name_taken", "a tenant of this name exists already" },
+	{ "tenant_name_grammar", ERR_INVALID, "name_invalid",
+		"a tenant's name is a lower-case letter and up to 23 letters and digits" },
+	{ "tenant_quota_memory_sign", ERR_INVALID, "out_of_range", "a quota cannot be negative" },
+	{ "tenant_quota_instances_sign", ERR_INVALID, "out_of_range",
+		"a quota cannot be negative" },
+	{ "tenant_quota_apps_sign", ERR_INVALID, "out_of_range", "a quota cannot be negative" },
+	{ "tenant_quota_disk_sign", ERR_INVALID, "out_of_range", "a quota cannot be negative" },
+	{ "token_name_length", ERR_INVALID, "out_of_range",
+		"a token's name has 1 to 100 characters" },
+	{ "token_scopes", ERR_INVALID, "invalid_value",
+		"scopes are one to three of read, deploy and manage" },
+	{ "release_number_key", ERR_BUSY, "retry", "the release number was taken meanwhile" },
+	{ "operation_one_running", ERR_BUSY, "retry",
+		"another operation of this app runs already" },
+	{ "instance_unit_key", ERR_BUSY, "retry", "the unit exists already" },
+	{ "instance_release_number_key", ERR_BUSY, "retry", "the instance exists already" },
 };
 
 /* "1.2" for a number of bytes in GiB, without a needless ".0" */
@@ -128,11 +132,11 @@ static void quiet(void *arg, const PGresult *r)
 static bool db_connect(struct db *db, struct err *e)
 {
 	char timeout[128];
-	const char *const keys[] = {"host", "user", "dbname", "application_name", "connect_timeout",
-		"options", "client_encoding", NULL};
-	const char *const values[] = {db->options.host, db->options.user,
+	const char *const keys[] = { "host", "user", "dbname", "application_name",
+		"connect_timeout", "options", "client_encoding", NULL };
+	const char *const values[] = { db->options.host, db->options.user,
 		db->options.dbname ? db->options.dbname : "nap", db->options.program, "5", timeout,
-		"UTF8", NULL};
+		"UTF8", NULL };
 	int ms = db->options.statement_timeout_ms ? db->options.statement_timeout_ms : 15000;
 
 	(void)snprintf(timeout, sizeof timeout,
@@ -161,7 +165,7 @@ static bool db_connect(struct db *db, struct err *e)
 
 bool db_open(struct db *db, const struct db_options *options, struct err *e)
 {
-	*db = (struct db){.options = *options};
+	*db = (struct db){ .options = *options };
 	return db_connect(db, e);
 }
 
@@ -401,7 +405,7 @@ static PGresult *pipeline_next(struct db *db)
 static bool pipeline_once(
 	struct db *db, const struct db_ask *ask, size_t n, PGresult **ret, struct err *e)
 {
-	bool fresh[8] = {false}, failed = false, synced = false;
+	bool fresh[8] = { false }, failed = false, synced = false;
 	size_t known = db->prepared_n; /* those of them that the server really prepared */
 
 	assert(n <= ARRAY_SIZE(fresh));
@@ -492,7 +496,7 @@ bool db_wait(struct db *db, int timeout_ms)
 	bool came = false;
 
 	for (;;) {
-		struct pollfd p = {.fd = db_fd(db), .events = POLLIN};
+		struct pollfd p = { .fd = db_fd(db), .events = POLLIN };
 		int64_t left = end - clock_mono_ms();
 
 		while (db_notice(db, channel, payload))

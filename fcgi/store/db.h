@@ -36,10 +36,10 @@
 struct db_sql {
 	const char *name, *text;
 };
-#define SQL(constant, sql)                                                                         \
-	static const char constant[] = sql;                                                        \
-	static const struct db_sql constant##_listed                                               \
-		__attribute__((used, section("nap_sql"), aligned(16))) = {#constant, constant}
+#define SQL(constant, sql) \
+	static const char constant[] = sql; \
+	static const struct db_sql constant##_listed \
+		__attribute__((used, section("nap_sql"), aligned(16))) = { #constant, constant }
 
 struct db_options {
 	const char *host;	  /* folder of the socket: $NAP_STATE/run/db */
@@ -73,25 +73,25 @@ static inline void cleanup_result(PGresult **r)
 #define auto_result __attribute__((cleanup(cleanup_result)))
 
 /* ret is written on success only; free it with auto_result or give it to an arena by db_keep */
-#define db_query(db, ret, e, ...)                                                                  \
-	db_query_params(db, ret, e, (const char *const[]){__VA_ARGS__},                            \
-		sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+#define db_query(db, ret, e, ...) \
+	db_query_params(db, ret, e, (const char *const[]){ __VA_ARGS__ }, \
+		sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 /* sql_and_params[0] is the SQL */
 NODISCARD bool db_query_params(
 	struct db *db, PGresult **ret, struct err *e, const char *const *sql_and_params, size_t n);
 
 /* for a statement whose rows do not matter; ret_count (may be NULL) is what its tag says: rows
  * changed */
-#define db_exec(db, ret_count, e, ...)                                                             \
-	db_exec_params(db, ret_count, e, (const char *const[]){__VA_ARGS__},                       \
-		sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+#define db_exec(db, ret_count, e, ...) \
+	db_exec_params(db, ret_count, e, (const char *const[]){ __VA_ARGS__ }, \
+		sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 NODISCARD bool db_exec_params(struct db *db, int64_t *ret_count, struct err *e,
 	const char *const *sql_and_params, size_t n);
 
 /* a one-value question; no row, or NULL, is ERR_NOT_FOUND "not_found" */
-#define db_one_i64(db, ret, e, ...)                                                                \
-	db_one_i64_params(db, ret, e, (const char *const[]){__VA_ARGS__},                          \
-		sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+#define db_one_i64(db, ret, e, ...) \
+	db_one_i64_params(db, ret, e, (const char *const[]){ __VA_ARGS__ }, \
+		sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 NODISCARD bool db_one_i64_params(
 	struct db *db, int64_t *ret, struct err *e, const char *const *sql_and_params, size_t n);
 
@@ -100,9 +100,9 @@ NODISCARD bool db_script(struct db *db, const char *sql, struct err *e);
 
 const char *db_param_i64(char *buf, int64_t n);
 const char *db_param_bytes(char *buf, const void *p, size_t n);
-#define I64(n)	    db_param_i64((char[24]){0}, (n))
+#define I64(n)	    db_param_i64((char[24]){ 0 }, (n))
 #define BOOL(b)	    ((b) ? "t" : "f")
-#define BYTES(p, n) db_param_bytes((char[2 *(n) + 3]){0}, (p), (n)) /* bytea; n a constant */
+#define BYTES(p, n) db_param_bytes((char[2 *(n) + 3]){ 0 }, (p), (n)) /* bytea; n a constant */
 
 /* Results. A text of a NULL is "" (db_text) or NULL (db_text_null). Times are microseconds since
  * 1970: ask for DB_US(column) AS name in the SQL, which is cheaper than PostgreSQL's text. */

@@ -61,19 +61,19 @@ bool operation_cancel(struct db *db, int64_t id, struct err *e)
 	return err_set(e, ERR_CONFLICT, "too_late", "the operation can no longer be cancelled");
 }
 
-#define OPERATION_COLUMNS                                                                                                                                                                              \
-	"o.id, o.kind, o.app, o.app_id, o.state, o.lane, o.args, o.release_number, o.attempt, "                                                                                                        \
-	"o.cancel, o.switched, "                                                                                                                                                                       \
-	"o.done, o.total, o.waiting, o.error_code, o.error, o.error_lines, o.request_id, "                                                                                                             \
-	"o.created_by, "                                                                                                                                                                               \
-	"CASE WHEN o.state = 'queued' THEN (SELECT count(*) + 1 FROM operation q WHERE q.state = "                                                                                                     \
-	"'queued' "                                                                                                                                                                                    \
-	"AND q.lane = o.lane AND q.id < o.id) END AS position, " DB_US(                                                                                                                                \
-		"o.created_at") " AS created_us, " DB_US("o.started_at") " AS started_us, " DB_US("o.ended_at") " AS ended_us, "                                                                       \
-														"(SELECT json_agg(json_build_object('name', s.name, 'state', s.state, "                \
-														"'started_at', to_char(s.started_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "           \
-														"'ended_at', to_char(s.ended_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')) ORDER BY s.n) " \
-														"FROM operation_step s WHERE s.operation_id = o.id) AS steps"
+/* clang-format off */
+#define STEP_TIME(column) "to_char(" column ", 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+#define OPERATION_COLUMNS \
+	"o.id, o.kind, o.app, o.app_id, o.state, o.lane, o.args, o.release_number, o.attempt, o.cancel, o.switched, " \
+	"o.done, o.total, o.waiting, o.error_code, o.error, o.error_lines, o.request_id, o.created_by, " \
+	"CASE WHEN o.state = 'queued' THEN (SELECT count(*) + 1 FROM operation q WHERE q.state = 'queued' " \
+	"AND q.lane = o.lane AND q.id < o.id) END AS position, " \
+	DB_US("o.created_at") " AS created_us, " DB_US("o.started_at") " AS started_us, " \
+	DB_US("o.ended_at") " AS ended_us, " \
+	"(SELECT json_agg(json_build_object('name', s.name, 'state', s.state, 'started_at', " \
+	STEP_TIME("s.started_at") ", 'ended_at', " STEP_TIME("s.ended_at") ") ORDER BY s.n) " \
+	"FROM operation_step s WHERE s.operation_id = o.id) AS steps"
+/* clang-format on */
 
 SQL(OPERATION_GET, "SELECT " OPERATION_COLUMNS " FROM operation o WHERE o.id = $1");
 

@@ -44,7 +44,7 @@ static int fresh_folder(void **state)
 
 static void an_entry_comes_back_as_it_was_written(void **state)
 {
-	auto_arena struct arena a = {0};
+	auto_arena struct arena a = { 0 };
 	struct applog log = opened(100000);
 	struct applog_entry *entries;
 	auto_buf struct buf b;
@@ -53,7 +53,7 @@ static void an_entry_comes_back_as_it_was_written(void **state)
 	(void)state;
 	append(&log, 2, "hello world", 11);
 	applog_close(&log);
-	assert_int_equal(read_some(&a, (struct applog_filter){.lines = 9}, &entries, &last), 1);
+	assert_int_equal(read_some(&a, (struct applog_filter){ .lines = 9 }, &entries, &last), 1);
 	buf_init(&b, 1000);
 	applog_json(&b, &entries[0]);
 	assert_string_equal(b.data,
@@ -63,7 +63,7 @@ static void an_entry_comes_back_as_it_was_written(void **state)
 
 static void control_characters_and_broken_utf8_become_replacement_characters(void **state)
 {
-	auto_arena struct arena a = {0};
+	auto_arena struct arena a = { 0 };
 	struct applog log = opened(100000);
 	struct applog_entry *entries;
 	int64_t last;
@@ -71,7 +71,7 @@ static void control_characters_and_broken_utf8_become_replacement_characters(voi
 	(void)state;
 	append(&log, 1, "a\x1b[31m\xff\nb\tc", 11);
 	applog_close(&log);
-	assert_int_equal(read_some(&a, (struct applog_filter){.lines = 9}, &entries, &last), 1);
+	assert_int_equal(read_some(&a, (struct applog_filter){ .lines = 9 }, &entries, &last), 1);
 	assert_string_equal(arena_strndup(&a, entries[0].message.p, entries[0].message.n),
 		"a\xef\xbf\xbd[31m\xef\xbf\xbd\xef\xbf\xbd"
 		"b\tc");
@@ -79,7 +79,7 @@ static void control_characters_and_broken_utf8_become_replacement_characters(voi
 
 static void rotation_keeps_the_newest_and_the_sequence(void **state)
 {
-	auto_arena struct arena a = {0};
+	auto_arena struct arena a = { 0 };
 	struct applog log = opened(2000);
 	struct applog_entry *entries;
 	int64_t last;
@@ -89,7 +89,7 @@ static void rotation_keeps_the_newest_and_the_sequence(void **state)
 	for (int i = 0; i < 100; i++)
 		append(&log, i % 2 + 1, "a line of the program", 21);
 	applog_close(&log);
-	n = read_some(&a, (struct applog_filter){.lines = 1000}, &entries, &last);
+	n = read_some(&a, (struct applog_filter){ .lines = 1000 }, &entries, &last);
 	assert_true(n < 60);
 	assert_int_equal(last, 100);
 	for (size_t i = 0; i < n; i++)
@@ -98,7 +98,7 @@ static void rotation_keeps_the_newest_and_the_sequence(void **state)
 
 static void after_and_instance_choose_the_first_entries_behind_a_sequence(void **state)
 {
-	auto_arena struct arena a = {0};
+	auto_arena struct arena a = { 0 };
 	struct applog log = opened(100000);
 	struct applog_entry *entries;
 	int64_t last;
@@ -108,7 +108,7 @@ static void after_and_instance_choose_the_first_entries_behind_a_sequence(void *
 		append(&log, i % 2 + 1, "x", 1);
 	applog_close(&log);
 	assert_int_equal(
-		read_some(&a, (struct applog_filter){.lines = 2, .after = 3, .instance = 2},
+		read_some(&a, (struct applog_filter){ .lines = 2, .after = 3, .instance = 2 },
 			&entries, &last),
 		2);
 	assert_int_equal(entries[0].seq, 4);
@@ -117,7 +117,7 @@ static void after_and_instance_choose_the_first_entries_behind_a_sequence(void *
 
 static void a_line_cut_by_a_crash_is_passed_over(void **state)
 {
-	auto_arena struct arena a = {0};
+	auto_arena struct arena a = { 0 };
 	struct applog log = opened(100000);
 	struct applog_entry *entries;
 	int64_t last;
@@ -129,7 +129,7 @@ static void a_line_cut_by_a_crash_is_passed_over(void **state)
 	log = opened(100000);
 	append(&log, 1, "after", 5);
 	applog_close(&log);
-	assert_int_equal(read_some(&a, (struct applog_filter){.lines = 9}, &entries, &last), 2);
+	assert_int_equal(read_some(&a, (struct applog_filter){ .lines = 9 }, &entries, &last), 2);
 	assert_int_equal(entries[1].seq, 2);
 	assert_true(slice_eq(entries[1].message, "after"));
 }
@@ -147,12 +147,12 @@ static void a_second_writer_is_refused(void **state)
 
 static void no_log_yet_is_an_empty_list(void **state)
 {
-	auto_arena struct arena a = {0};
+	auto_arena struct arena a = { 0 };
 	struct applog_entry *entries;
 	int64_t last;
 
 	(void)state;
-	assert_int_equal(read_some(&a, (struct applog_filter){.lines = 9}, &entries, &last), 0);
+	assert_int_equal(read_some(&a, (struct applog_filter){ .lines = 9 }, &entries, &last), 0);
 	assert_int_equal(last, 0);
 }
 

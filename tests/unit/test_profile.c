@@ -49,7 +49,8 @@ static char *words(const char *text)
 
 		if (!blank)
 			buf_putc(&b, *p);
-		else if (b.len && b.data[b.len - 1] != ' ' && b.data[b.len - 1] != '\n' && p[1] && p[1] != '\n')
+		else if (b.len && b.data[b.len - 1] != ' ' && b.data[b.len - 1] != '\n' && p[1] &&
+			 p[1] != '\n')
 			buf_putc(&b, ' ');
 	}
 	return arena_strdup(&arena, b.data);
@@ -66,8 +67,7 @@ static void old_profiles_mean_what_they_meant(void **state)
 
 	(void)state;
 	assert_non_null(all);
-	json_object_foreach(all, name, one)
-	{
+	json_object_foreach (all, name, one) {
 		struct profile p = parsed(json_string_value(json_object_get(one, "profile")));
 		json_t *original = json_object_get(one, "original");
 		const char *memory = json_string_value(json_object_get(original, "memory"));
@@ -77,9 +77,11 @@ static void old_profiles_mean_what_they_meant(void **state)
 		int64_t bytes = 0, number = -1;
 
 		if (memory)
-			assert_null(memory_parse((struct slice){ memory, strcspn(memory, "\r") }, &bytes));
+			assert_null(memory_parse(
+				(struct slice){ memory, strcspn(memory, "\r") }, &bytes));
 		if (scale)
-			assert_true(parse_slice_i64((struct slice){ scale, strcspn(scale, "\r") }, 0, 500, &number));
+			assert_true(parse_slice_i64(
+				(struct slice){ scale, strcspn(scale, "\r") }, 0, 500, &number));
 		assert_int_equal(p.memory, bytes);
 		assert_int_equal(p.scale, number);
 		if (!run)
@@ -94,8 +96,9 @@ static void old_profiles_mean_what_they_meant(void **state)
 
 static void every_key_is_read(void **state)
 {
-	struct profile p = parsed("memory: 1.5g\nscale: 3\ncommand: cd x\ncommand: ./a\nbuild: make\nimage: debian:12\n"
-				  "port: 80\nhealth: /up\nrestart: on-failure\n");
+	struct profile p = parsed(
+		"memory: 1.5g\nscale: 3\ncommand: cd x\ncommand: ./a\nbuild: make\nimage: debian:12\n"
+		"port: 80\nhealth: /up\nrestart: on-failure\n");
 
 	(void)state;
 	assert_int_equal(p.memory, 1536LL << 20);
@@ -143,11 +146,16 @@ static void a_double_backslash_at_the_end_is_no_continuation(void **state)
 static void wrong_values_name_line_value_and_what_was_expected(void **state)
 {
 	static const char *const cases[][2] = {
-		{ "\nscale: three\n", "profile, line 2: scale: \"three\" is not a whole number from 0 to 500" },
-		{ "scale: 501", "profile, line 1: scale: \"501\" is not a whole number from 0 to 500" },
-		{ "scale: -1", "profile, line 1: scale: \"-1\" is not a whole number from 0 to 500" },
-		{ "port: 0", "profile, line 1: port: \"0\" is not a number from 1 to 65535, nor $PORT" },
-		{ "restart: maybe", "profile, line 1: restart: \"maybe\" is not auto, always, on-failure or no" },
+		{ "\nscale: three\n",
+			"profile, line 2: scale: \"three\" is not a whole number from 0 to 500" },
+		{ "scale: 501",
+			"profile, line 1: scale: \"501\" is not a whole number from 0 to 500" },
+		{ "scale: -1",
+			"profile, line 1: scale: \"-1\" is not a whole number from 0 to 500" },
+		{ "port: 0",
+			"profile, line 1: port: \"0\" is not a number from 1 to 65535, nor $PORT" },
+		{ "restart: maybe",
+			"profile, line 1: restart: \"maybe\" is not auto, always, on-failure or no" },
 		{ "memory:", "profile, line 1: memory: has no value" },
 	};
 
@@ -169,7 +177,8 @@ static void memory_below_six_mebibytes_is_refused(void **state)
 static void bytes_that_are_no_text_are_refused_where_they_stand(void **state)
 {
 	(void)state;
-	assert_refused("scale: 1\nab\0c", 13, "profile, line 2: a NUL byte at column 3; a text file is expected");
+	assert_refused("scale: 1\nab\0c", 13,
+		"profile, line 2: a NUL byte at column 3; a text file is expected");
 	assert_refused("command: \xff", 10, "profile, line 1: byte 0xff at column 10 is not UTF-8");
 }
 
@@ -180,7 +189,8 @@ static void a_profile_over_one_mebibyte_is_refused(void **state)
 
 	(void)state;
 	memset(text, '\n', n);
-	assert_refused(text, n, "profile, line 0: the profile has 1048577 bytes; at most 1048576 are allowed");
+	assert_refused(text, n,
+		"profile, line 0: the profile has 1048577 bytes; at most 1048576 are allowed");
 	assert_int_equal(parsed("\n\n").faults_n, 0);
 }
 
@@ -201,11 +211,14 @@ int main(void)
 		cmocka_unit_test_teardown(old_profiles_mean_what_they_meant, clear),
 		cmocka_unit_test_teardown(every_key_is_read, clear),
 		cmocka_unit_test_teardown(bom_crlf_and_a_missing_last_newline_are_fine, clear),
-		cmocka_unit_test_teardown(what_is_odd_but_harmless_is_a_warning_with_its_line, clear),
+		cmocka_unit_test_teardown(
+			what_is_odd_but_harmless_is_a_warning_with_its_line, clear),
 		cmocka_unit_test_teardown(a_double_backslash_at_the_end_is_no_continuation, clear),
-		cmocka_unit_test_teardown(wrong_values_name_line_value_and_what_was_expected, clear),
+		cmocka_unit_test_teardown(
+			wrong_values_name_line_value_and_what_was_expected, clear),
 		cmocka_unit_test_teardown(memory_below_six_mebibytes_is_refused, clear),
-		cmocka_unit_test_teardown(bytes_that_are_no_text_are_refused_where_they_stand, clear),
+		cmocka_unit_test_teardown(
+			bytes_that_are_no_text_are_refused_where_they_stand, clear),
 		cmocka_unit_test_teardown(a_profile_over_one_mebibyte_is_refused, clear),
 		cmocka_unit_test_teardown(health_paths_hold_visible_ascii_only, clear),
 	};

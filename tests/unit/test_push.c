@@ -52,7 +52,7 @@ static const char *value_of(const struct push_cgi *cgi, const char *key)
 
 static void the_path_is_made_from_the_id_alone(void **state)
 {
-	auto_arena struct arena a = {0};
+	auto_arena struct arena a = { 0 };
 	struct push_cgi cgi;
 	struct err e;
 
@@ -70,7 +70,7 @@ static void the_path_is_made_from_the_id_alone(void **state)
 
 static void info_refs_of_no_app_shows_the_empty_repository(void **state)
 {
-	auto_arena struct arena a = {0};
+	auto_arena struct arena a = { 0 };
 	struct push_cgi cgi;
 	struct err e;
 
@@ -87,8 +87,9 @@ static void info_refs_of_no_app_shows_the_empty_repository(void **state)
 
 static void what_is_no_id_or_no_service_is_refused(void **state)
 {
-	static const char *const ids[] = {"0", "-1", "1/../2", "12 ", "x", "99999999999999999999"};
-	auto_arena struct arena a = {0};
+	static const char *const ids[] = { "0", "-1", "1/../2", "12 ", "x",
+		"99999999999999999999" };
+	auto_arena struct arena a = { 0 };
 	struct push_cgi cgi;
 	struct err e;
 
@@ -108,7 +109,7 @@ static void what_is_no_id_or_no_service_is_refused(void **state)
 
 static void only_known_variables_reach_git(void **state)
 {
-	auto_arena struct arena a = {0};
+	auto_arena struct arena a = { 0 };
 	struct push_cgi cgi;
 	struct err e;
 
@@ -132,9 +133,9 @@ static void line(struct push_tree *t, struct arena *a, const char *text)
 
 static void a_tree_is_counted_line_by_line(void **state)
 {
-	auto_arena struct arena a = {0};
-	struct push_source s = {0};
-	struct push_tree t = {.source = &s};
+	auto_arena struct arena a = { 0 };
+	struct push_source s = { 0 };
+	struct push_tree t = { .source = &s };
 
 	(void)state;
 	line(&t, &a, "100644 blob 1111111111111111111111111111111111111111      12\tprofile");
@@ -153,9 +154,9 @@ static void a_tree_is_counted_line_by_line(void **state)
 
 static void a_tree_has_an_end(void **state)
 {
-	auto_arena struct arena a = {0};
-	struct push_source s = {.entries = MAX_TREE_ENTRIES - 1};
-	struct push_tree t = {.source = &s};
+	auto_arena struct arena a = { 0 };
+	struct push_source s = { .entries = MAX_TREE_ENTRIES - 1 };
+	struct push_tree t = { .source = &s };
 
 	(void)state;
 	line(&t, &a, "100644 blob 1111111111111111111111111111111111111111 9223372036854775807\ta");

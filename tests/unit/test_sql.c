@@ -17,14 +17,14 @@ static bool test_db(struct db *db, struct err *e)
 
 	if (!host)
 		skip();
-	return db_open(
-		db, &(struct db_options){.host = host, .user = "nap_worker", .program = "test"}, e);
+	return db_open(db,
+		&(struct db_options){ .host = host, .user = "nap_worker", .program = "test" }, e);
 }
 
 static void each_constant_is_understood_by_the_database(void **state)
 {
 	struct db db;
-	struct err e = {0};
+	struct err e = { 0 };
 	int bad = 0;
 
 	(void)state;
@@ -45,7 +45,7 @@ static void each_constant_is_understood_by_the_database(void **state)
 static void a_query_comes_back_after_its_backend_was_killed(void **state)
 {
 	struct db db;
-	struct err e = {0};
+	struct err e = { 0 };
 	int64_t pid, now = 0;
 
 	(void)state;
@@ -61,10 +61,11 @@ static void a_query_comes_back_after_its_backend_was_killed(void **state)
 static void a_pipeline_goes_on_after_a_failed_one(void **state)
 {
 	static const char ONE[] = "SELECT $1::bigint AS n", BAD[] = "SELECT 1 / $1::bigint AS n";
-	const struct db_ask good[] = {{ONE, {"7"}, 1}, {ONE, {"8"}, 1}};
-	const struct db_ask bad[] = {{ONE, {"7"}, 1}, {BAD, {"0"}, 1}, {ONE, {"8"}, 1}};
+	const struct db_ask good[] = { { ONE, { "7" }, 1 }, { ONE, { "8" }, 1 } };
+	const struct db_ask bad[] = { { ONE, { "7" }, 1 }, { BAD, { "0" }, 1 },
+		{ ONE, { "8" }, 1 } };
 	struct db db;
-	struct err e = {0};
+	struct err e = { 0 };
 	PGresult *r[3];
 
 	(void)state;
@@ -84,8 +85,8 @@ static void a_pipeline_goes_on_after_a_failed_one(void **state)
 static void a_commit_of_a_failed_transaction_is_an_error(void **state)
 {
 	struct db db;
-	struct err e = {0};
-	auto_tx struct tx tx = {0};
+	struct err e = { 0 };
+	auto_tx struct tx tx = { 0 };
 
 	(void)state;
 	assert_true(test_db(&db, &e));

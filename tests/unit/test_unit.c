@@ -22,8 +22,9 @@ static void a_name_is_read_back_exactly(void **state)
 
 static void what_is_not_of_the_form_is_refused(void **state)
 {
-	static const char *const bad[] = { "", "web@1.service", "a.b.v1@01.service", "a.b.v01@1.service", "a.b.v1@1.socket",
-		"a.b.v0@1.service", "a.b.v1@501.service", "a..v1@1.service", "a.b.v1@1.service.service", "a.b.c.v1@1.service" };
+	static const char *const bad[] = { "", "web@1.service", "a.b.v1@01.service",
+		"a.b.v01@1.service", "a.b.v1@1.socket", "a.b.v0@1.service", "a.b.v1@501.service",
+		"a..v1@1.service", "a.b.v1@1.service.service", "a.b.c.v1@1.service" };
 	struct unit_name u;
 
 	(void)state;
@@ -45,8 +46,7 @@ static const char *value_of(const json_t *list, const char *name)
 	json_t *o;
 	size_t i;
 
-	json_array_foreach(list, i, o)
-	{
+	json_array_foreach (list, i, o) {
 		if (strcmp(json_string_value(json_object_get(o, "name")), name) == 0)
 			return json_string_value(json_object_get(o, "value"));
 	}
