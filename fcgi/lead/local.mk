@@ -1,0 +1,2 @@
+libnap_a_SOURCES += \
+	%D%/lead.h %D%/routes.h
