@@ -16,6 +16,9 @@ endif
 if HAVE_CMOCKA
 check_PROGRAMS += test_applog test_profile test_unit
 check_PROGRAMS += test_push
+check_PROGRAMS += test_source
+test_source_SOURCES = tests/unit/test_source.c
+test_source_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
 test_push_SOURCES = tests/unit/test_push.c
 test_push_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
 test_unit_SOURCES = tests/unit/test_unit.c

@@ -1,6 +1,8 @@
 libnap_a_SOURCES += \
+	%D%/address.c %D%/address.h \
 	%D%/config.c %D%/config.h \
 	%D%/env.c %D%/env.h \
 	%D%/name.c %D%/name.h \
 	%D%/profile.c %D%/profile.h \
+	%D%/source.c %D%/source.h \
 	%D%/unit.c %D%/unit.h
