@@ -1,5 +1,7 @@
 #include "store/operation.h"
 
+#include "base/clock.h"
+
 SQL(OPERATION_INSERT,
 	"INSERT INTO operation (tenant_id, app_id, app, kind, lane, state, args, request_id, "
 	"created_by) "
@@ -111,4 +113,17 @@ bool operation_lines(
 	struct db *db, int64_t id, int64_t after, int64_t limit, PGresult **ret, struct err *e)
 {
 	return db_query(db, ret, e, OPERATION_LINES, I64(id), I64(after), I64(limit));
+}
+
+void operation_line_json(struct buf *b, const PGresult *rows, int row)
+{
+	const char *line = db_text(rows, row, "line");
+	char at[RFC3339_SIZE];
+
+	clock_rfc3339(at, db_i64(rows, row, "at_us"), 3);
+	buf_puts(b, "{\"seq\":");
+	buf_i64(b, db_i64(rows, row, "seq"));
+	buf_printf(b, ",\"at\":\"%s\",\"line\":", at);
+	buf_json(b, line, strlen(line));
+	buf_putc(b, '}');
 }

@@ -8,6 +8,7 @@
 #ifndef NAP_STORE_OPERATION_H
 #define NAP_STORE_OPERATION_H
 
+#include "base/buf.h"
 #include "store/db.h"
 
 struct operation_new {
@@ -42,5 +43,8 @@ NODISCARD bool operation_list(struct db *db, int64_t tenant, const char *app, co
 /* columns seq, at_us, line */
 NODISCARD bool operation_lines(
 	struct db *db, int64_t id, int64_t after, int64_t limit, PGresult **ret, struct err *e);
+
+/* {"seq":3,"at":"…Z","line":"…"} of a row of operation_lines */
+void operation_line_json(struct buf *b, const PGresult *rows, int row);
 
 #endif
