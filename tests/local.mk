@@ -15,6 +15,10 @@ test_sql_DEPENDENCIES = libnap.a
 endif
 if HAVE_CMOCKA
 check_PROGRAMS += test_applog test_profile test_unit
+check_PROGRAMS += test_collect
+test_collect_SOURCES = tests/unit/test_collect.c
+test_collect_CPPFLAGS = $(AM_CPPFLAGS) -DJOURNAL='"$(abs_top_srcdir)/tests/fleet/journal"'
+test_collect_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
 check_PROGRAMS += test_push
 check_PROGRAMS += test_source
 test_source_SOURCES = tests/unit/test_source.c

@@ -19,7 +19,8 @@
 #define MAX_LIST	    1000
 #define MAX_ENGINE_ANSWER   (64 * 1024 * 1024)
 #define MAX_PROC_OUTPUT	    (1024 * 1024)
-#define MAX_LOG_LINE	    (48 * 1024) /* as journald */
-#define MAX_UNIT_LINE	    2048	/* fleet's, measured */
+#define MAX_LOG_LINE	    (48 * 1024)	 /* journald cuts longer ones */
+#define MAX_LOG_JOINED	    (128 * 1024) /* of such pieces put together again */
+#define MAX_UNIT_LINE	    2048	 /* fleet's, measured */
 
 #endif

@@ -243,11 +243,11 @@ bool applog_append(struct applog *log, int64_t time_us, int64_t release, int ins
 		return false;
 	if (log->size >= log->max_bytes / APPLOG_FILES && !rotate(log, e))
 		return false;
-	buf_init(&b, MAX_LOG_LINE * 3 + 200);
+	buf_init(&b, MAX_LOG_JOINED * 3 + 200);
 	clock_rfc3339(time, time_us, 6);
 	buf_printf(&b, "%lld %s %lld %d %c ", (long long)(log->seq + 1), time, (long long)release,
 		instance, stream);
-	put_message(&b, message, MIN(n, (size_t)MAX_LOG_LINE));
+	put_message(&b, message, MIN(n, (size_t)MAX_LOG_JOINED));
 	buf_putc(&b, '\n');
 	/* one write: a reader sees the line whole or without its newline */
 	if (write(log->fd, b.data, b.len) != (ssize_t)b.len)
@@ -261,7 +261,8 @@ struct reader {
 	const struct applog_filter *filter;
 	struct applog_entry *kept; /* newest first while reading backwards */
 	size_t n, size;
-	int64_t last;
+	int64_t last,
+		below; /* below: seq of the entry read before; a file rotated meanwhile comes twice */
 	bool done;
 };
 
@@ -269,6 +270,9 @@ static void keep(struct reader *r, const struct applog_entry *entry)
 {
 	if (r->last == 0)
 		r->last = entry->seq;
+	else if (entry->seq >= r->below)
+		return;
+	r->below = entry->seq;
 	if (entry->seq <= r->filter->after) {
 		r->done = true;
 		return;
