@@ -4,3 +4,6 @@ nap_git_SOURCES = fcgi/nap-git.c
 nap_git_LDADD = libnap.a
 nap_hook_SOURCES = fcgi/nap-hook.c
 nap_hook_LDADD = libnap.a $(JANSSON_LIBS)
+bin_PROGRAMS += nap-api
+nap_api_SOURCES = fcgi/nap-api.c
+nap_api_LDADD = libnap.a $(JANSSON_LIBS) $(PQ_LIBS) $(SODIUM_LIBS) $(FCGI_LIBS)

@@ -1,1 +1,3 @@
-libnap_a_SOURCES +=
+libnap_a_SOURCES += \
+	%D%/health.c \
+	%D%/routes.c %D%/routes.h

@@ -459,6 +459,29 @@ bool db_pipeline(struct db *db, const struct db_ask *ask, size_t n, PGresult **r
 	}
 }
 
+bool tx_begin_ask(struct db *db, struct tx *tx, const struct db_ask *ask, size_t n, PGresult **ret,
+	struct err *e)
+{
+	static const char BEGIN[] = "BEGIN";
+	struct db_ask all[8] = { { BEGIN, { NULL }, 0 } };
+	PGresult *got[8];
+
+	assert(!db->in_tx && n < ARRAY_SIZE(all));
+	for (size_t i = 0; i < n; i++)
+		all[i + 1] = ask[i];
+	if (!db_pipeline(db, all, n + 1, got, e)) {
+		if (!connection_lost(db) && PQtransactionStatus(db->conn) != PQTRANS_IDLE)
+			PQclear(PQexec(db->conn, "ROLLBACK"));
+		return false;
+	}
+	PQclear(got[0]);
+	for (size_t i = 0; i < n; i++)
+		ret[i] = got[i + 1];
+	db->in_tx = true;
+	tx->db = db;
+	return true;
+}
+
 bool db_listen(struct db *db, const char *channel, struct err *e)
 {
 	char sql[80];

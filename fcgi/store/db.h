@@ -155,6 +155,12 @@ NODISCARD bool db_pipeline(
 	struct db *db, const struct db_ask *ask, size_t n, PGresult **ret, struct err *e);
 
 /*
+ * BEGIN and the statements of ask in one round trip; n at most 7. On success tx is open, whatever they answered.
+ */
+NODISCARD bool tx_begin_ask(struct db *db, struct tx *tx, const struct db_ask *ask, size_t n,
+	PGresult **ret, struct err *e);
+
+/*
  * Notifications: a hint, not a queue; look at the tables every 30 s anyway.
  * db_listen   now and after each reconnect; channel is a constant
  * db_fd       to poll for POLLIN

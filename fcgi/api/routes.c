@@ -1,0 +1,8 @@
+#include "api/routes.h"
+
+static const struct route_table *const TABLES[] = {
+	&health_table,
+	NULL,
+};
+
+const struct routes ROUTES = { TABLES };

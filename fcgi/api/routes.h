@@ -1,0 +1,19 @@
+/*
+ * All routes of nap-api, a table a file. To add one: serve/route.h says how.
+ *
+ * A file defines `static const struct route health_routes[]` and below it ROUTE_TABLE(health); the list in routes.c
+ * names it.
+ */
+#ifndef NAP_API_ROUTES_H
+#define NAP_API_ROUTES_H
+
+#include "serve/route.h"
+
+#define ROUTE_TABLE(name) \
+	const struct route_table name##_table = { name##_routes, ARRAY_SIZE(name##_routes) }
+
+extern const struct route_table health_table;
+
+extern const struct routes ROUTES;
+
+#endif

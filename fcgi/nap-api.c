@@ -1,0 +1,53 @@
+/*
+ * nap-api: a FastCGI worker. Descriptor 0 is the socket (spawn-fcgi, multiwatch, systemd's StandardInput=socket).
+ *
+ *	nap-api             serves until TERM
+ *	nap-api --routes    prints the route table
+ */
+#include "api/routes.h"
+#include "base/log.h"
+#include "serve/pool.h"
+
+static enum log_level level_of(const char *word)
+{
+	static const struct {
+		const char *word;
+		enum log_level level;
+	} levels[] = { { "error", LOG_ERROR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE },
+		{ "debug", LOG_DEBUG } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
+		if (streq(levels[i].word, word))
+			return levels[i].level;
+	return LOG_INFO;
+}
+
+int main(int argc, char **argv)
+{
+	struct config cfg;
+	struct db db = { 0 };
+	struct err e = { 0 };
+	int rc;
+
+	if (argc == 2 && streq(argv[1], "--routes")) {
+		routes_print(&ROUTES, stdout);
+		return 0;
+	}
+	if (argc != 1) {
+		(void)fputs("usage: nap-api [--routes]\n", stderr);
+		return 2;
+	}
+	if (!config_load(&cfg, &e))
+		return die(&e);
+	log_start("nap-api", level_of(cfg.log_level)); /* after the settings: needs the level */
+	/* a database that is away is no reason to leave: requests say 503 until it is back */
+	if (!db_open(&db,
+		    &(struct db_options){ .host = config_path(&cfg, "run/db"),
+			    .user = "nap_api",
+			    .program = "nap-api" },
+		    &e))
+		LOG(WARNING, "database", KV("error", e.msg), KV("detail", e.detail));
+	rc = pool_run(&cfg, &db, &ROUTES);
+	db_close(&db);
+	return rc;
+}

@@ -1,0 +1,348 @@
+#include "serve/session.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "serve/route.h"
+#include "store/credential.h"
+
+#include <strings.h>
+
+#define MAX_COOKIES 4 /* of one name: scripts of apps can plant doubles */
+
+SQL(AUTH_TOKEN, "SELECT * FROM nap_auth_token($1::bytea)");
+SQL(AUTH_SESSION, "SELECT * FROM nap_auth_session($1::bytea)");
+SQL(AUTH_USED, "SELECT nap_auth_used($1, $2)");
+
+struct credential {
+	bool cookie;
+	char hash[2 * CREDENTIAL_HASH + 3]; /* as a bytea parameter */
+	unsigned char csrf[CREDENTIAL_HASH];
+};
+
+static bool unauthenticated(struct err *e)
+{
+	return err_set(e, ERR_AUTH, "unauthenticated", "credentials are missing or not good");
+}
+
+const char *cookie_get(struct arena *a, const char *header, const char *name, size_t n)
+{
+	size_t len = strlen(name);
+
+	for (const char *p = header; p && *p;) {
+		size_t size = strcspn(p, ";");
+		struct slice s = slice_trim((struct slice){ p, size });
+
+		if (s.n > len && strncmp(s.p, name, len) == 0 && s.p[len] == '=' && n-- == 0)
+			return arena_strndup(a, s.p + len + 1, s.n - len - 1);
+		p += size + (p[size] == ';');
+	}
+	return NULL;
+}
+
+const char *session_cookie_name(const struct request *rq)
+{
+	return arena_printf(rq->a, "nap_session_%jd", (intmax_t)rq->cfg->port);
+}
+
+static bool is_safe(const char *method)
+{
+	return streq(method, "GET") || streq(method, "HEAD");
+}
+
+/* "http://host:port" of the Origin header against the Host that the request came to */
+static bool origin_is_host(const char *origin, const char *host)
+{
+	if (starts_with(origin, "http://"))
+		origin += 7;
+	else if (starts_with(origin, "https://"))
+		origin += 8;
+	else
+		return false;
+	return strcasecmp(origin, host) == 0;
+}
+
+bool session_same_origin(const struct request *rq, struct err *e)
+{
+	const char *site = request_header(rq, "Sec-Fetch-Site");
+	const char *origin = request_header(rq, "Origin"), *host = request_header(rq, "Host");
+
+	if (site ? streq(site, "same-origin") : origin && host && origin_is_host(origin, host))
+		return true;
+	return err_set(e, ERR_FORBIDDEN, "cross_site",
+		"the request does not come from a page of this host");
+}
+
+static void put_hash(struct credential *c, const char *text)
+{
+	unsigned char hash[CREDENTIAL_HASH];
+
+	credential_hash(text, hash);
+	(void)db_param_bytes(c->hash, hash, sizeof hash);
+}
+
+static bool read_token(const char *header, struct credential *ret, struct err *e)
+{
+	static const char scheme[] = "Bearer ";
+	const char *token = header + sizeof scheme - 1;
+
+	if (strncasecmp(header, scheme, sizeof scheme - 1) != 0)
+		return unauthenticated(e);
+	token += strspn(token, " ");
+	if (!credential_is_token(token))
+		return unauthenticated(e);
+	put_hash(ret, token);
+	return true;
+}
+
+/* the n-th cookie of the name */
+static bool read_cookie(struct request *rq, size_t n, struct credential *ret, struct err *e)
+{
+	const char *value =
+		cookie_get(rq->a, request_header(rq, "Cookie"), session_cookie_name(rq), n);
+	const char *csrf = request_header(rq, "X-CSRF-Token");
+
+	if (!value)
+		return unauthenticated(e);
+	if (!csrf)
+		return err_set(e, ERR_FORBIDDEN, "csrf_missing",
+			"a request with the session's cookie needs the header X-CSRF-Token");
+	if (!is_safe(rq->method) && !session_same_origin(rq, e))
+		return false;
+	ret->cookie = true;
+	put_hash(ret, value);
+	credential_hash(csrf, ret->csrf);
+	return true;
+}
+
+static bool read_credential(struct request *rq, size_t n, struct credential *ret, struct err *e)
+{
+	const char *header = request_header(rq, "Authorization");
+
+	*ret = (struct credential){ 0 };
+	if (!header)
+		return read_cookie(rq, n, ret, e);
+	return n == 0 ? read_token(header, ret, e) : unauthenticated(e);
+}
+
+static struct db_ask ask_of(const struct credential *c)
+{
+	return (struct db_ask){ c->cookie ? AUTH_SESSION : AUTH_TOKEN, { c->hash }, 1 };
+}
+
+static unsigned scopes_of(const char *words)
+{
+	unsigned scopes = 0;
+
+	if (strstr(words, "manage"))
+		scopes |= SCOPE_MANAGE | SCOPE_DEPLOY | SCOPE_READ;
+	if (strstr(words, "deploy"))
+		scopes |= SCOPE_DEPLOY | SCOPE_READ;
+	if (strstr(words, "read"))
+		scopes |= SCOPE_READ;
+	return scopes;
+}
+
+static void fill_caller(struct request *rq, const PGresult *r, bool cookie)
+{
+	struct caller *c = &rq->caller;
+	const char *app = cookie ? NULL : db_text_null(r, 0, "app_name");
+
+	*c = (struct caller){ .tenant = db_i64(r, 0, "tenant_id"),
+		.name = arena_strdup(rq->a, db_text(r, 0, "tenant")),
+		.role = arena_strdup(rq->a, db_text(r, 0, "role")) };
+	c->admin = streq(c->role, "admin");
+	if (cookie) {
+		c->session = db_i64(r, 0, "session_id");
+		c->scopes = SCOPE_READ | SCOPE_DEPLOY | SCOPE_MANAGE;
+		c->actor = arena_printf(rq->a, "session:%jd", (intmax_t)c->session);
+	} else {
+		c->token = db_i64(r, 0, "token_id");
+		c->scopes = scopes_of(db_text(r, 0, "scopes"));
+		c->app = db_i64(r, 0, "app_id");
+		c->app_name = app ? arena_strdup(rq->a, app) : NULL;
+		c->release = db_i64(r, 0, "release_id");
+		c->actor = arena_printf(rq->a, "token:%jd", (intmax_t)c->token);
+	}
+	rq->credential_stale = db_bool(r, 0, "stale");
+}
+
+static bool csrf_fits(const PGresult *r, const struct credential *c)
+{
+	unsigned char hash[CREDENTIAL_HASH];
+	const char *text = db_text(r, 0, "csrf_hash");
+
+	return starts_with(text, "\\x") && hex_decode(hash, sizeof hash, text + 2) &&
+	       credential_same(hash, c->csrf);
+}
+
+/* what the database knows of the credential; *ret_next: the next cookie of that name may be the right one */
+static bool take_answer(struct request *rq, const PGresult *r, const struct credential *c,
+	bool *ret_next, struct err *e)
+{
+	*ret_next = c->cookie;
+	if (db_rows(r) == 0)
+		return unauthenticated(e);
+	if (c->cookie && !csrf_fits(r, c))
+		return err_set(e, ERR_FORBIDDEN, "csrf_invalid",
+			"X-CSRF-Token is not the one that this session was given");
+	*ret_next = false;
+	fill_caller(rq, r, c->cookie);
+	return true;
+}
+
+static bool has_scope(const struct caller *c, enum access access)
+{
+	switch (access) {
+	case ACCESS_READ:
+		return c->scopes & SCOPE_READ;
+	case ACCESS_DEPLOY:
+		return c->scopes & SCOPE_DEPLOY;
+	case ACCESS_MANAGE:
+	case ACCESS_ADMIN:
+		return c->scopes & SCOPE_MANAGE;
+	case ACCESS_SESSION:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static const char *app_of_path(const struct request *rq)
+{
+	for (size_t i = 0; i < rq->params_n; i++)
+		if (streq(rq->params[i].name, "app"))
+			return rq->params[i].value;
+	return NULL;
+}
+
+static bool may(struct request *rq, struct err *e)
+{
+	const struct caller *c = &rq->caller;
+	const struct route *route = rq->route;
+	const char *app = app_of_path(rq);
+
+	if (route->access == ACCESS_SESSION && !c->session)
+		return err_set(
+			e, ERR_FORBIDDEN, "session_only", "only a signed-in browser may do this");
+	if (!has_scope(c, route->access) || (c->release && !(route->flags & ROUTE_INSTANCE)))
+		return err_set(e, ERR_FORBIDDEN, "scope_missing",
+			"this token lacks the scope \"%s\"", route_access_word(route->access));
+	if (route->access == ACCESS_ADMIN && !c->admin)
+		return err_set(e, ERR_FORBIDDEN, "admin_only", "only the operator may do this");
+	if (!c->app || c->release || (route->flags & ROUTE_BOUND))
+		return true;
+	if (!app)
+		return err_set(e, ERR_FORBIDDEN, "token_bound", "this token is bound to one app");
+	return (c->app_name && streq(app, c->app_name)) || request_not_found(rq, e);
+}
+
+static void drop_results(PGresult **r, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		PQclear(r[i]);
+		r[i] = NULL;
+	}
+}
+
+bool caller_ask(
+	struct request *rq, const struct db_ask *ask, size_t n, PGresult **ret, struct err *e)
+{
+	bool next = true;
+
+	for (size_t i = 0; next && i < MAX_COOKIES; i++) {
+		struct credential c;
+		struct db_ask all[8];
+		PGresult *got[8];
+		struct err first = *e;
+
+		assert(n < ARRAY_SIZE(all));
+		if (!read_credential(rq, i, &c, e)) {
+			if (i > 0) /* what was wrong with the first one is told */
+				*e = first;
+			return false;
+		}
+		all[0] = ask_of(&c);
+		for (size_t k = 0; k < n; k++)
+			all[k + 1] = ask[k];
+		if (!db_pipeline(rq->db, all, n + 1, got, e))
+			return false;
+		if (take_answer(rq, got[0], &c, &next, e) && may(rq, e)) {
+			PQclear(got[0]);
+			for (size_t k = 0; k < n; k++)
+				ret[k] = got[k + 1];
+			return true;
+		}
+		drop_results(got, n + 1);
+	}
+	return false;
+}
+
+bool caller_begin(struct request *rq, struct tx *tx, struct err *e)
+{
+	bool next = true;
+
+	for (size_t i = 0; next && i < MAX_COOKIES; i++) {
+		auto_result PGresult *r = NULL;
+		struct credential c;
+		struct db_ask ask;
+		struct err first = *e;
+
+		if (!read_credential(rq, i, &c, e)) {
+			if (i > 0)
+				*e = first;
+			return false;
+		}
+		ask = ask_of(&c);
+		if (!tx_begin_ask(rq->db, tx, &ask, 1, &r, e))
+			return false;
+		if (take_answer(rq, r, &c, &next, e) && may(rq, e))
+			return true;
+		tx_rollback(tx);
+	}
+	return false;
+}
+
+bool caller_token(struct request *rq, const char *token, const struct db_ask *ask, size_t n,
+	PGresult **ret, struct err *e)
+{
+	struct credential c = { 0 };
+	struct db_ask all[8];
+	PGresult *got[8];
+	bool next;
+
+	assert(n < ARRAY_SIZE(all));
+	if (!credential_is_token(token))
+		return unauthenticated(e);
+	put_hash(&c, token);
+	all[0] = ask_of(&c);
+	for (size_t k = 0; k < n; k++)
+		all[k + 1] = ask[k];
+	if (!db_pipeline(rq->db, all, n + 1, got, e))
+		return false;
+	if (!take_answer(rq, got[0], &c, &next, e)) {
+		drop_results(got, n + 1);
+		return false;
+	}
+	PQclear(got[0]);
+	for (size_t k = 0; k < n; k++)
+		ret[k] = got[k + 1];
+	return true;
+}
+
+bool caller_begin_again(struct request *rq, struct tx *tx, struct err *e)
+{
+	const struct caller *c = &rq->caller;
+
+	return tx_begin_as(rq->db, tx, c->tenant, c->role, c->actor, e);
+}
+
+void caller_used(struct request *rq)
+{
+	struct err e;
+
+	if (!rq->credential_stale)
+		return;
+	rq->credential_stale = false;
+	if (!db_exec(rq->db, NULL, &e, AUTH_USED, I64(rq->caller.token), I64(rq->caller.session)))
+		LOG(WARNING, "credential.used", KV("error", e.detail));
+}
