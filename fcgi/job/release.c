@@ -370,8 +370,8 @@ bool release_roll_out(struct job *job, struct err *e)
 }
 
 SQL(ABANDON_APP,
-	"UPDATE app a SET next_release_id = NULL, state = CASE WHEN release_id IS NULL THEN 'failed' ELSE state END, "
-	"deployed = release_id IS NOT NULL, memory_bytes = coalesce(r.memory_bytes, a.memory_bytes), "
+	"UPDATE app a SET next_release_id = NULL, state = CASE WHEN a.release_id IS NULL THEN 'failed' ELSE a.state END, "
+	"deployed = a.release_id IS NOT NULL, memory_bytes = coalesce(r.memory_bytes, a.memory_bytes), "
 	"scale_profile = coalesce(r.scale, a.scale_profile), command = coalesce(r.command, a.command) "
 	"FROM (SELECT 1) one LEFT JOIN release r ON r.id = (SELECT release_id FROM app WHERE id = $1) "
 	"WHERE a.id = $1 AND a.release_id IS DISTINCT FROM $2");

@@ -296,6 +296,14 @@ bool db_bool(const PGresult *r, int row, const char *column)
 	return db_text(r, row, column)[0] == 't';
 }
 
+const char *db_cell(const PGresult *r, int row, int column, size_t *ret_len)
+{
+	if (PQgetisnull(r, row, column))
+		return NULL;
+	*ret_len = (size_t)PQgetlength(r, row, column);
+	return PQgetvalue(r, row, column);
+}
+
 static void clear_result(void *r)
 {
 	PQclear(r);

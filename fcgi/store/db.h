@@ -114,6 +114,8 @@ const char *db_text(const PGresult *r, int row, const char *column);
 const char *db_text_null(const PGresult *r, int row, const char *column);
 int64_t db_i64(const PGresult *r, int row, const char *column); /* 0 for NULL */
 bool db_bool(const PGresult *r, int row, const char *column);
+/* for long lists, where looking a column up by name in each row is dear; column of db_column. NULL for a NULL. */
+const char *db_cell(const PGresult *r, int row, int column, size_t *ret_len);
 /* r now belongs to a: its texts live as long */
 PGresult *db_keep(struct arena *a, PGresult **r);
 

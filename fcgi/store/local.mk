@@ -1,6 +1,11 @@
 libnap_a_SOURCES += \
+	%D%/app.c %D%/app.h \
 	%D%/applog.c %D%/applog.h \
 	%D%/credential.c %D%/credential.h \
 	%D%/db.c %D%/db.h \
+	%D%/engine_view.c %D%/engine_view.h \
 	%D%/event.c %D%/event.h \
-	%D%/operation.c %D%/operation.h
+	%D%/instance.c %D%/instance.h \
+	%D%/operation.c %D%/operation.h \
+	%D%/release.c %D%/release.h \
+	%D%/rows.c %D%/rows.h
