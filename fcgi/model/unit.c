@@ -6,7 +6,10 @@
 void unit_name_print(char ret[UNIT_NAME_SIZE], const struct unit_name *u)
 {
 	int n = snprintf(ret, UNIT_NAME_SIZE, "%s.%s.v%lld%s@", u->tenant, u->app,
-		(long long)u->release, u->sidekick ? "_discovery" : "");
+		(long long)u->release,
+		u->sidekick ? "_discovery"
+		: u->build  ? "-build"
+			    : "");
 
 	if (u->number)
 		n += snprintf(ret + n, UNIT_NAME_SIZE - (size_t)n, "%d", u->number);
@@ -30,7 +33,7 @@ static bool cut(struct slice *rest, char c, char *ret, size_t size)
 
 bool unit_name_parse(const char *text, struct unit_name *ret)
 {
-	static const char sidekick[] = "_discovery", suffix[] = ".service";
+	static const char sidekick[] = "_discovery", build[] = "-build", suffix[] = ".service";
 	struct slice rest = slice_of(text);
 	struct unit_name u = { 0 };
 	char version[40], back[UNIT_NAME_SIZE];
@@ -44,6 +47,9 @@ bool unit_name_parse(const char *text, struct unit_name *ret)
 	u.sidekick = ends_with(version, sidekick);
 	if (u.sidekick)
 		n -= sizeof sidekick - 1;
+	u.build = ends_with(version, build);
+	if (u.build)
+		n -= sizeof build - 1;
 	if (!parse_slice_i64((struct slice){ version + 1, n - 1 }, 1, INT64_MAX, &u.release) ||
 		rest.n < sizeof suffix - 1)
 		return false;
@@ -82,25 +88,46 @@ static void options(json_t *list, const char *section, const struct line *lines,
 		option(list, section, lines[i].name, lines[i].value);
 }
 
-/* The program sees its environment only from inside the sandbox, as its own user: systemd would give an
- * EnvironmentFile= to the + commands too, and a tenant's LD_PRELOAD would run as root. */
-static const struct line MAIN_RUN[] = {
+/*
+ * The program sees its environment only from inside the sandbox, as its own user: systemd would give an
+ * EnvironmentFile= to the + commands too, and a tenant's LD_PRELOAD would run as root. NAP_ROOT is empty wherever paths
+ * can be mounted; nap-unit sets it to a folder of links where they cannot.
+ */
+#define RUN_START \
+	"/bin/sh -c 'set -a; . \"${NAP_ROOT}/run/nap-self/env\"; set +a; cd \"${NAP_ROOT}/app\" && " \
+	"exec \"${NAP_ROOT}/run/nap-run\" /bin/sh \"${NAP_ROOT}/run/nap-self/start\"'"
+
+static const struct line RUN[] = {
 	{ "Type", "simple" },
+	{ "Environment", "NAP_ROOT=" },
 	{ "ExecStartPre", "+%S/nap/bin/nap-node prepare %n" },
-	{ "ExecStart", "/bin/sh -c 'set -a; . /run/nap-self/env; set +a; cd /app && "
-		       "exec /run/nap-run /bin/sh /run/nap-self/start'" },
+	{ "ExecStart", RUN_START },
 	{ "ExecStopPost", "+%S/nap/bin/nap-node stopped %n" },
-	{ "Restart", "always" },
-	{ "RestartSec", "1" },
-	{ "RestartPreventExitStatus", "250 251" },
 	{ "SuccessExitStatus", "250" },
 	{ "TimeoutStartSec", "300" },
-	{ "TimeoutStopSec", "10" },
 	{ "KillMode", "mixed" },
 };
 
-static const struct line MAIN_WALLS[] = {
+static const struct line MAIN_RUN[] = {
+	{ "Restart", "always" },
+	{ "RestartSec", "1" },
+	{ "RestartPreventExitStatus", "250 251" },
+	{ "TimeoutStopSec", "10" },
 	{ "TasksMax", "256" },
+	{ "BindPaths", "-%S/nap/%n/view:/app -%S/nap/%n/exit:/run/nap-exit -%S/nap/%n/data:/data "
+		       "-%S/nap/%n/out:/out" },
+};
+
+/* the end of a build takes as long as its result is large: it is copied to its place by ExecStopPost= */
+static const struct line BUILD_RUN[] = {
+	{ "Restart", "no" },
+	{ "TimeoutStopSec", "300" },
+	{ "TasksMax", "1024" },
+	{ "BindPaths",
+		"-%S/nap/%n/view:/app -%S/nap/%n/exit:/run/nap-exit -%S/nap/%n/cache:/cache" },
+};
+
+static const struct line WALLS[] = {
 	{ "DynamicUser", "yes" },
 	{ "ProtectSystem", "strict" },
 	{ "ProtectHome", "yes" },
@@ -118,7 +145,6 @@ static const struct line MAIN_WALLS[] = {
 	{ "InaccessiblePaths",
 		"-%E/nap -%S/nap -%t/nap -/run/fleet.sock -/run/docker.sock -/run/dbus -/run/systemd/private" },
 	{ "BindReadOnlyPaths", "-%t/nap/%n:/run/nap-self %S/nap/bin/nap-run:/run/nap-run" },
-	{ "BindPaths", "-%S/nap/%n/view:/app -%S/nap/%n/exit:/run/nap-exit -%S/nap/%n/data:/data" },
 };
 
 json_t *unit_main_options(const struct unit_class *c)
@@ -131,9 +157,10 @@ json_t *unit_main_options(const struct unit_class *c)
 	if (c->sidekick)
 		option(list, "Unit", "Wants", "%p_discovery@%i.service");
 	option(list, "Unit", "StartLimitIntervalSec", "0");
+	options(list, "Service", RUN, ARRAY_SIZE(RUN));
 	options(list, "Service", MAIN_RUN, ARRAY_SIZE(MAIN_RUN));
 	option(list, "Service", "MemoryMax", memory);
-	options(list, "Service", MAIN_WALLS, ARRAY_SIZE(MAIN_WALLS));
+	options(list, "Service", WALLS, ARRAY_SIZE(WALLS));
 	if (c->sidekick)
 		option(list, "X-Fleet", "MachineOf", "%p_discovery@%i.service");
 	option(list, "X-Nap", "Installation", c->installation);
@@ -154,5 +181,22 @@ json_t *unit_sidekick_options(const char *installation)
 	option(list, "Unit", "StartLimitIntervalSec", "0");
 	options(list, "Service", service, ARRAY_SIZE(service));
 	option(list, "X-Nap", "Installation", installation);
+	return list;
+}
+
+json_t *unit_build_options(const struct unit_build_class *c)
+{
+	json_t *list = json_array();
+	char memory[32], seconds[32];
+
+	(void)snprintf(memory, sizeof memory, "%lld", (long long)unit_memory_step(c->memory));
+	(void)snprintf(seconds, sizeof seconds, "%lld", (long long)c->seconds);
+	option(list, "Unit", "Description", "nap build %p");
+	options(list, "Service", RUN, ARRAY_SIZE(RUN));
+	options(list, "Service", BUILD_RUN, ARRAY_SIZE(BUILD_RUN));
+	option(list, "Service", "RuntimeMaxSec", seconds);
+	option(list, "Service", "MemoryMax", memory);
+	options(list, "Service", WALLS, ARRAY_SIZE(WALLS));
+	option(list, "X-Nap", "Installation", c->installation);
 	return list;
 }

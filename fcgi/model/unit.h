@@ -8,6 +8,7 @@
  *
  *	TENANT.APP.vRELEASE@N.service            an instance
  *	TENANT.APP.vRELEASE_discovery@N.service  its sidekick, which announces its health
+ *	TENANT.APP.vRELEASE-build@1.service      the build of a release: runs once to its end, has no sidekick
  *	TENANT.APP.vRELEASE@.service             the template; always put as inactive (a launched one ruins fleet)
  *
  * No tenant's or app's name holds a dot, so no two names ever collide. See systemd.exec(5), systemd.service(5).
@@ -25,8 +26,8 @@
 struct unit_name {
 	char tenant[32], app[64];
 	int64_t release;
-	int number; /* 0: a template */
-	bool sidekick;
+	int number;	      /* 0: a template */
+	bool sidekick, build; /* one of them at most */
 };
 
 void unit_name_print(char ret[UNIT_NAME_SIZE], const struct unit_name *name);
@@ -50,5 +51,13 @@ int64_t unit_memory_step(
 /* [{"section","name","value"}, …] in a stable order: the options of fleet's PUT. New references. */
 json_t *unit_main_options(const struct unit_class *c);
 json_t *unit_sidekick_options(const char *installation);
+
+/* A build: the network, its own limits, /cache shared by the tenant's builds; its end is in POST …/exit. */
+struct unit_build_class {
+	int64_t memory;	 /* bytes, rounded up as above */
+	int64_t seconds; /* after that it is killed, result "timeout" */
+	const char *installation;
+};
+json_t *unit_build_options(const struct unit_build_class *c);
 
 #endif

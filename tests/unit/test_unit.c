@@ -16,6 +16,9 @@ static void a_name_is_read_back_exactly(void **state)
 	assert_int_equal(u.release, 12);
 	assert_int_equal(u.number, 3);
 	assert_true(u.sidekick);
+	assert_true(unit_name_parse("a.b.v7-build@1.service", &u));
+	assert_true(u.build && !u.sidekick);
+	assert_int_equal(u.release, 7);
 	assert_true(unit_name_parse("a.b.v1@.service", &u));
 	assert_int_equal(u.number, 0);
 }
@@ -24,7 +27,8 @@ static void what_is_not_of_the_form_is_refused(void **state)
 {
 	static const char *const bad[] = { "", "web@1.service", "a.b.v1@01.service",
 		"a.b.v01@1.service", "a.b.v1@1.socket", "a.b.v0@1.service", "a.b.v1@501.service",
-		"a..v1@1.service", "a.b.v1@1.service.service", "a.b.c.v1@1.service" };
+		"a..v1@1.service", "a.b.v1@1.service.service", "a.b.c.v1@1.service",
+		"a.b.v1-build_discovery@1.service", "a.b.v-build@1.service" };
 	struct unit_name u;
 
 	(void)state;
