@@ -27,12 +27,17 @@ struct lines *lines_new(line_fn *on_line, void *ctx)
 	return l;
 }
 
+void lines_restart(struct lines *l)
+{
+	while (l->n)
+		buf_release(&l->pending[--l->n].text);
+}
+
 void lines_free(struct lines *l)
 {
 	if (!l)
 		return;
-	for (size_t i = 0; i < l->n; i++)
-		buf_release(&l->pending[i].text);
+	lines_restart(l);
 	free(l);
 }
 
@@ -69,48 +74,52 @@ size_t line_clean(char *ret, const char *text, size_t n)
 	return m;
 }
 
-static void emit_one(struct lines *l, struct log_line *line, struct slice text)
+static bool emit_one(struct lines *l, struct log_line *line, struct slice text)
 {
 	auto_free char *clean = xmalloc(text.n + 1);
 
 	line->text = (struct slice){ clean, line_clean(clean, text.p, text.n) };
-	l->on_line(l->ctx, line);
+	return l->on_line(l->ctx, line);
 }
 
 /* a message of several lines; its empty last one is none */
-static void emit(struct lines *l, struct log_line *line, struct slice text)
+static bool emit(struct lines *l, struct log_line *line, struct slice text)
 {
 	struct slice one;
+	bool ok = text.n > 0 || emit_one(l, line, text);
 
-	if (text.n == 0)
-		emit_one(l, line, text);
-	while (slice_line(&text, &one))
-		emit_one(l, line, one);
+	while (ok && slice_line(&text, &one))
+		ok = emit_one(l, line, one);
+	return ok;
 }
 
-static void flush(struct lines *l, size_t i)
+static bool flush(struct lines *l, size_t i)
 {
 	struct pending p = l->pending[i];
+	bool ok;
 	struct log_line line = {
 		.unit = p.unit, .name = p.name, .time_us = p.time_us, .stream = p.kind
 	};
 
 	memmove(&l->pending[i], &l->pending[i + 1], (l->n - i - 1) * sizeof *l->pending);
 	l->n--;
-	emit(l, &line, (struct slice){ p.text.data, p.text.len });
+	ok = emit(l, &line, (struct slice){ p.text.data, p.text.len });
 	buf_release(&p.text);
+	return ok;
 }
 
-void lines_flush(struct lines *l, int64_t ms)
+bool lines_flush(struct lines *l, int64_t ms)
 {
 	int64_t now = clock_mono_ms();
+	bool ok = true;
 
-	for (size_t i = 0; i < l->n;) {
+	for (size_t i = 0; ok && i < l->n;) {
 		if (now - l->pending[i].touched_ms >= ms)
-			flush(l, i);
+			ok = flush(l, i);
 		else
 			i++;
 	}
+	return ok;
 }
 
 bool lines_pending(const struct lines *l)
@@ -159,11 +168,8 @@ static struct pending *find(struct lines *l, struct slice stream)
 static struct pending *wait_for_more(
 	struct lines *l, const struct log_line *line, struct slice stream)
 {
-	struct pending *p;
+	struct pending *p = &l->pending[l->n++];
 
-	if (l->n == LINE_MAX_PENDING)
-		flush(l, 0);
-	p = &l->pending[l->n++];
 	*p = (struct pending){ .name = line->name, .kind = line->stream, .time_us = line->time_us };
 	(void)snprintf(p->stream, sizeof p->stream, "%.*s", (int)stream.n, stream.p);
 	(void)snprintf(p->unit, sizeof p->unit, "%s", line->unit);
@@ -181,7 +187,7 @@ static struct slice without_name(struct slice text, const char *unit)
 	return text;
 }
 
-void lines_take(struct lines *l, const struct export_entry *entry)
+bool lines_take(struct lines *l, const struct export_entry *entry)
 {
 	struct slice text = entry->field[EXPORT_MESSAGE], stream = entry->field[EXPORT_STREAM];
 	bool more = stream.p && stream.n < sizeof l->pending[0].stream &&
@@ -191,21 +197,21 @@ void lines_take(struct lines *l, const struct export_entry *entry)
 	struct pending *p;
 
 	if (!text.p || !belongs(entry, unit, &line.name, &line.stream))
-		return;
+		return true;
 	line.unit = unit;
 	p = find(l, stream);
-	if (p && p->text.len + text.n > p->text.max) {
-		flush(l, (size_t)(p - l->pending));
+	if (p && p->text.len + text.n > p->text.max) { /* a line without end */
+		if (!flush(l, (size_t)(p - l->pending)))
+			return false;
 		p = NULL;
 	}
-	if (!p && !more) {
-		emit(l, &line, line.stream == 's' ? without_name(text, unit) : text);
-		return;
-	}
+	if (!p && !more)
+		return emit(l, &line, line.stream == 's' ? without_name(text, unit) : text);
+	if (!p && l->n == LINE_MAX_PENDING && !flush(l, 0))
+		return false;
 	if (!p)
 		p = wait_for_more(l, &line, stream);
 	buf_add(&p->text, text.p, text.n);
 	p->touched_ms = clock_mono_ms();
-	if (!more)
-		flush(l, (size_t)(p - l->pending));
+	return more || flush(l, (size_t)(p - l->pending));
 }

@@ -27,15 +27,19 @@ struct log_line {
 	struct slice text; /* one line, not yet valid UTF-8 */
 };
 
-typedef void line_fn(void *ctx, const struct log_line *line);
+/* false: it could not be kept, the entry is to come again */
+typedef bool line_fn(void *ctx, const struct log_line *line);
 
 struct lines;
 
 struct lines *lines_new(line_fn *on_line, void *ctx);
 void lines_free(struct lines *l);
-void lines_take(struct lines *l, const struct export_entry *entry);
+/* Both are false where on_line was: some lines may be kept already, what was pending is lost. */
+NODISCARD bool lines_take(struct lines *l, const struct export_entry *entry);
 /* lines whose next piece has not come for ms are taken as they are; 0: all */
-void lines_flush(struct lines *l, int64_t ms);
+NODISCARD bool lines_flush(struct lines *l, int64_t ms);
+/* forgets what waits: a new connection brings it again */
+void lines_restart(struct lines *l);
 /* some line waits for its next piece */
 bool lines_pending(const struct lines *l);
 

@@ -52,6 +52,8 @@ static const struct setting SETTINGS[] = {
 	ROW(build_memory, SIZE, "2g", "memory of a build"),
 	ROW(log_max, SIZE, "10m", "size of an app's kept log"),
 	ROW(log_keep_hours, NUMBER, "24", "hours that a destroyed app's log is kept"),
+	ROW(journal_port, NUMBER, "19531",
+		"port of systemd-journal-gatewayd on the machines of a cluster"),
 	ROW(workers, NUMBER, "3", "operations that run at the same time"),
 	ROW(api_pool, NUMBER, "4", "processes that answer the API"),
 	ROW(login_pool, NUMBER, "2", "processes that answer sign-ins"),

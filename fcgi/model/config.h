@@ -30,7 +30,7 @@ struct config {
 	int64_t memory_default, memory_reserve;
 	int64_t ready_timeout, drain, port_rest;
 	int64_t build_timeout, build_memory;
-	int64_t log_max, log_keep_hours;
+	int64_t log_max, log_keep_hours, journal_port;
 	int64_t workers, api_pool, login_pool, wait_pool;
 	int64_t session_hours;
 	int64_t quota_memory, quota_instances, quota_apps, quota_disk;

@@ -8,6 +8,8 @@ struct http {
 	CURLM *multi;
 	CURL *idle[HTTP_PARALLEL];
 	size_t idle_n;
+	struct http_call *ended; /* of http_begin's, not yet told */
+	struct transfer *begun;	 /* of http_begin's, all that run */
 };
 
 /* what one transfer needs while it runs */
@@ -16,7 +18,19 @@ struct transfer {
 	struct http_call *call;
 	struct curl_slist *headers;
 	char error[CURL_ERROR_SIZE];
+	bool begun; /* by http_begin: allocated, and its end is told by http_turn */
+	struct transfer *next;
 };
+
+static void forget(struct http *h, struct transfer *t)
+{
+	struct transfer **p = &h->begun;
+
+	while (*p != t)
+		p = &(*p)->next;
+	*p = t->next;
+	free(t);
+}
 
 struct http *http_new(void)
 {
@@ -34,6 +48,12 @@ void http_free(struct http *h)
 {
 	if (!h)
 		return;
+	for (struct transfer *t; (t = h->begun);) {
+		(void)curl_multi_remove_handle(h->multi, t->easy);
+		curl_easy_cleanup(t->easy);
+		curl_slist_free_all(t->headers);
+		forget(h, t);
+	}
 	while (h->idle_n)
 		curl_easy_cleanup(h->idle[--h->idle_n]);
 	(void)curl_multi_cleanup(h->multi);
@@ -42,10 +62,13 @@ void http_free(struct http *h)
 
 static size_t receive(char *p, size_t one, size_t n, void *ctx)
 {
-	struct http_call *call = ctx;
+	struct transfer *t = ctx;
+	struct http_call *call = t->call;
+	long status = 0;
 
 	(void)one;
-	if (call->on_data)
+	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (call->on_data && status < 300)
 		return call->on_data(call->ctx, p, n) ? n : 0;
 	buf_add(&call->answer, p, n);
 	return call->answer.failed ? 0 : n; /* short: the answer is too large */
@@ -73,7 +96,10 @@ static void start(struct http *h, struct transfer *t, struct http_call *call)
 	if (!c)
 		abort();
 	curl_easy_reset(c);
-	*t = (struct transfer){ .easy = c, .call = call };
+	t->easy = c;
+	t->call = call;
+	t->headers = NULL;
+	t->error[0] = '\0';
 	buf_init(&call->answer, call->max_bytes);
 	call->ok = false;
 	(void)curl_easy_setopt(c, CURLOPT_URL, call->url);
@@ -85,12 +111,16 @@ static void start(struct http *h, struct transfer *t, struct http_call *call)
 	(void)curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
 	(void)curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error);
 	(void)curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, receive);
-	(void)curl_easy_setopt(c, CURLOPT_WRITEDATA, call);
+	(void)curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
 	(void)curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, watch);
 	(void)curl_easy_setopt(c, CURLOPT_XFERINFODATA, call);
 	(void)curl_easy_setopt(c, CURLOPT_NOPROGRESS, call->go_on ? 0L : 1L);
 	(void)curl_easy_setopt(c, CURLOPT_PRIVATE, t);
 	(void)curl_easy_setopt(c, CURLOPT_PROXY, "");
+	/* a follower hears nothing for hours: that the other side is gone must show by itself */
+	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPIDLE, 30L);
+	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPINTVL, 10L);
 	if (call->socket)
 		(void)curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, call->socket);
 	add_header(t, "Expect", "");
@@ -129,6 +159,11 @@ static void finish(struct http *h, struct transfer *t, CURLcode code)
 	else
 		curl_easy_cleanup(t->easy);
 	t->easy = NULL;
+	if (t->begun) {
+		forget(h, t);
+		call->next = h->ended;
+		h->ended = call;
+	}
 }
 
 /* takes what has ended; returns how many */
@@ -174,6 +209,34 @@ bool http_all(struct http *h, struct http_call *calls, size_t n)
 bool http_one(struct http *h, struct http_call *call)
 {
 	return http_all(h, call, 1);
+}
+
+void http_begin(struct http *h, struct http_call *call)
+{
+	struct transfer *t = xcalloc(1, sizeof *t);
+
+	(void)curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, 0L);
+	t->begun = true;
+	t->next = h->begun;
+	h->begun = t;
+	start(h, t, call);
+}
+
+struct http_call *http_turn(struct http *h, int timeout_ms, int wake_fd)
+{
+	struct curl_waitfd extra = { .fd = wake_fd, .events = CURL_WAIT_POLLIN };
+	struct http_call *call;
+	int running;
+
+	if (!h->ended) {
+		(void)curl_multi_poll(h->multi, &extra, wake_fd >= 0, timeout_ms, NULL);
+		(void)curl_multi_perform(h->multi, &running);
+		(void)collect(h);
+	}
+	call = h->ended;
+	if (call)
+		h->ended = call->next;
+	return call;
 }
 
 void http_call_release(struct http_call *call)

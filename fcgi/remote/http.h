@@ -27,7 +27,8 @@ struct http_call {
 	const char *range; /* value of the Range header (journal-gatewayd's own form); NULL: none */
 	int64_t timeout_ms; /* total */
 	size_t max_bytes;   /* of the answer */
-	/* a stream: called with each piece as it comes instead of keeping it; false ends the call. NULL: kept */
+	/* a stream: called with each piece of a 2xx answer as it comes instead of keeping it; false ends the call.
+	 * NULL: kept */
 	bool (*on_data)(void *ctx, const char *p, size_t n);
 	/* with on_data: asked at least each 500 ms; false ends the call */
 	bool (*go_on)(void *ctx);
@@ -38,11 +39,23 @@ struct http_call {
 	long status;
 	struct buf answer; /* released by http_call_release */
 	struct err err;	   /* filled where ok is false: ERR_UPSTREAM or ERR_TIMEOUT */
+
+	struct http_call *next; /* the client's */
 };
 
 /* Runs them all; true when every one has an answer. */
 bool http_all(struct http *h, struct http_call *calls, size_t n);
 bool http_one(struct http *h, struct http_call *call);
+
+/*
+ * Calls that go on for long, any number beside each other: http_begin starts one and returns, http_turn moves all of
+ * them on, once, waiting at most timeout_ms for something to come on their connections or on wake_fd (-1: none).
+ * It returns one that has ended, or NULL; its results are set as by http_all. A client used so is not used for
+ * http_all. http_free drops what still runs.
+ */
+void http_begin(struct http *h, struct http_call *call);
+struct http_call *http_turn(struct http *h, int timeout_ms, int wake_fd);
+
 void http_call_release(struct http_call *call);
 
 #endif

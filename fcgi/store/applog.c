@@ -219,8 +219,9 @@ static bool rotate(struct applog *log, struct err *e)
 	return open_current(log, e);
 }
 
-static void put_message(struct buf *b, const char *s, size_t n)
+void applog_clean(struct buf *b, const char *s, size_t n)
 {
+	n = MIN(n, (size_t)MAX_LOG_JOINED);
 	for (size_t i = 0; i < n;) {
 		size_t step = utf8_step(s + i, n - i);
 		unsigned char c = (unsigned char)s[i];
@@ -247,7 +248,7 @@ bool applog_append(struct applog *log, int64_t time_us, int64_t release, int ins
 	clock_rfc3339(time, time_us, 6);
 	buf_printf(&b, "%lld %s %lld %d %c ", (long long)(log->seq + 1), time, (long long)release,
 		instance, stream);
-	put_message(&b, message, MIN(n, (size_t)MAX_LOG_JOINED));
+	applog_clean(&b, message, n);
 	buf_putc(&b, '\n');
 	/* one write: a reader sees the line whole or without its newline */
 	if (write(log->fd, b.data, b.len) != (ssize_t)b.len)

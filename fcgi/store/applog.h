@@ -50,6 +50,8 @@ NODISCARD bool applog_open(
 	const char *dir, int64_t app_id, int64_t max_bytes, struct applog *ret, struct err *e);
 NODISCARD bool applog_append(struct applog *log, int64_t time_us, int64_t release, int instance,
 	char stream, const char *message, size_t n, struct err *e);
+/* The text that a message becomes: what a reader of the log will find. */
+void applog_clean(struct buf *b, const char *message, size_t n);
 void applog_close(struct applog *log); /* NULL and closed are fine */
 
 struct applog_filter {

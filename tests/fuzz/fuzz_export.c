@@ -5,16 +5,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static void look(void *ctx, const struct log_line *line)
+static bool look(void *ctx, const struct log_line *line)
 {
 	(void)ctx;
 	assert(line->text.p && strlen(line->unit) < UNIT_NAME_SIZE);
+	return true;
 }
 
 static bool take(void *lines, const struct export_entry *entry)
 {
-	lines_take(lines, entry);
-	return true;
+	return lines_take(lines, entry);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	for (size_t i = 1; i < n; i += piece)
 		if (!export_feed(&x, (const char *)data + i, MIN(piece, n - i), &e))
 			export_restart(&x);
-	lines_flush(l, 0);
+	(void)lines_flush(l, 0);
 	export_release(&x);
 	lines_free(l);
 	return 0;

@@ -1,0 +1,196 @@
+#include "collect/collect.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "collect/source.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+
+#define LOCK	    "7242500" /* pg_advisory_lock: who collects */
+#define MAX_SOURCES 1024
+#define TELL_MS	    50
+#define TICK_MS	    1000
+#define MACHINES_MS 15000
+#define SWEEP_MS    (10 * 60 * 1000)
+
+struct collector {
+	const struct config *cfg;
+	struct db db;
+	struct http *http;
+	struct sink *sink;
+	struct source *source[MAX_SOURCES];
+	size_t n;
+	int signals; /* readable: the process is to end */
+	int64_t told, ticked, looked, swept;
+};
+
+/* true: a signal came */
+static bool pause_ms(const struct collector *c, int ms)
+{
+	return poll(&(struct pollfd){ .fd = c->signals, .events = POLLIN }, 1, ms) > 0;
+}
+
+static int watch_signals(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGUSR1);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+SQL(COLLECT_LOCK, "SELECT pg_try_advisory_lock(" LOCK ")::integer");
+
+/* waits for the database and for the lock; false: a signal came first */
+static bool become_the_one(struct collector *c)
+{
+	const struct db_options options = { .host = config_path(c->cfg, "run/db"),
+		.user = "nap_worker",
+		.program = "nap-worker logs" };
+	struct err e;
+	bool said = false;
+	int64_t mine = 0;
+
+	while (!db_open(&c->db, &options, &e)) {
+		db_close(&c->db);
+		if (!said)
+			LOG(WARNING, "logs.no_database", KV("error", e.detail));
+		said = true;
+		if (pause_ms(c, 1000))
+			return false;
+	}
+	while (!db_one_i64(&c->db, &mine, &e, COLLECT_LOCK) || !mine)
+		if (pause_ms(c, 2000))
+			return false;
+	return true;
+}
+
+static bool has_source(const struct collector *c, const char *key, const char *url)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (source_is(c->source[i], key, url))
+			return true;
+	return false;
+}
+
+static void add_source(struct collector *c, const char *key, const char *url, const char *socket)
+{
+	if (c->n == MAX_SOURCES || has_source(c, key, url))
+		return;
+	c->source[c->n++] = source_new(c->sink, config_path(c->cfg, "logs"), key, url, socket);
+	LOG(INFO, "logs.source", KV("machine", key), KV("at", socket ? socket : url));
+}
+
+static bool is_file_name(const char *s)
+{
+	return s[0] && s[0] != '.' &&
+	       strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.") ==
+		       strlen(s);
+}
+
+SQL(COLLECT_MACHINES, "SELECT id, address FROM machine WHERE address <> '' "
+		      "AND observed_at > now() - interval '1 hour' ORDER BY id");
+
+/* A machine that is gone for good keeps its source, which asks every 30 s, until this process ends. */
+static void look_for_machines(struct collector *c)
+{
+	auto_result PGresult *r = NULL;
+	struct err e;
+
+	if (!c->cfg->engine[0]) {
+		add_source(c, "agent", "http://agent", config_path(c->cfg, "run/agent/read.sock"));
+		return;
+	}
+	if (!db_query(&c->db, &r, &e, COLLECT_MACHINES))
+		return;
+	for (int i = 0; i < db_rows(r); i++) {
+		const char *address = db_text(r, i, "address");
+		bool v6 = strchr(address, ':');
+		auto_free char *url = xasprintf("http://%s%s%s:%lld", v6 ? "[" : "", address,
+			v6 ? "]" : "", (long long)c->cfg->journal_port);
+
+		if (is_file_name(db_text(r, i, "id")))
+			add_source(c, db_text(r, i, "id"), url, NULL);
+	}
+}
+
+static void do_what_is_due(struct collector *c)
+{
+	int64_t now = clock_mono_ms();
+	struct err e;
+
+	if (sink_dirty(c->sink) && now - c->told >= TELL_MS) {
+		c->told = now;
+		sink_tell(c->sink);
+	}
+	if (now - c->looked >= MACHINES_MS) {
+		c->looked = now;
+		look_for_machines(c);
+	}
+	if (now - c->ticked >= TICK_MS) {
+		c->ticked = now;
+		for (size_t i = 0; i < c->n; i++)
+			source_tick(c->source[i]);
+		sink_close_idle(c->sink);
+	}
+	if (now - c->swept >= SWEEP_MS) {
+		c->swept = now;
+		if (!sink_sweep(c->sink, &e))
+			LOG(WARNING, "logs.sweep", KV("error", e.msg), KV("detail", e.detail));
+	}
+}
+
+static void follow(struct collector *c)
+{
+	while (!pause_ms(c, 0)) {
+		const struct http_call *ended;
+
+		do_what_is_due(c);
+		/* a new connection does not hold the lock */
+		if (c->db.connects > 1) {
+			LOG(WARNING, "logs.lock_lost");
+			return;
+		}
+		for (size_t i = 0; i < c->n; i++)
+			source_begin(c->source[i], c->http);
+		ended = http_turn(c->http, sink_dirty(c->sink) ? TELL_MS : TICK_MS / 2, c->signals);
+		for (size_t i = 0; ended && i < c->n; i++)
+			if (source_ended(c->source[i], ended))
+				break;
+	}
+}
+
+int collect_run(const struct config *cfg)
+{
+	struct collector c = { .cfg = cfg, .signals = watch_signals() };
+	int64_t long_ago = clock_mono_ms() - SWEEP_MS;
+	struct err e;
+	auto_free char *cursors = xasprintf("%s/logs/cursor", cfg->state);
+
+	if (!dir_make(cursors, 0750, &e))
+		return die(&e);
+	if (!become_the_one(&c)) {
+		db_close(&c.db);
+		return 0;
+	}
+	LOG(INFO, "logs.start");
+	c.looked = c.swept = c.ticked = long_ago;
+	c.http = http_new();
+	c.sink = sink_new(cfg, &c.db);
+	follow(&c);
+	http_free(c.http);
+	sink_tell(c.sink);
+	for (size_t i = 0; i < c.n; i++) {
+		source_keep(c.source[i]);
+		source_free(c.source[i]);
+	}
+	sink_free(c.sink);
+	db_close(&c.db);
+	return 0;
+}
