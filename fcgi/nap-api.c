@@ -3,7 +3,9 @@
  *
  *	nap-api             serves until TERM
  *	nap-api --routes    prints the route table
+ *	nap-api --openapi   prints the OpenAPI document, made of the table and of openapi.in.json on standard input
  */
+#include "api/openapi.h"
 #include "api/routes.h"
 #include "base/log.h"
 #include "serve/pool.h"
@@ -24,8 +26,8 @@ static enum log_level level_of(const char *word)
 
 int main(int argc, char **argv)
 {
-	struct config cfg;
-	struct db db = { 0 };
+	static struct config cfg; /* static: what they hold is reachable until the very end */
+	static struct db db;
 	struct err e = { 0 };
 	int rc;
 
@@ -33,8 +35,10 @@ int main(int argc, char **argv)
 		routes_print(&ROUTES, stdout);
 		return 0;
 	}
+	if (argc == 2 && streq(argv[1], "--openapi"))
+		return openapi_print(&ROUTES, stdin, stdout, &e) ? 0 : die(&e);
 	if (argc != 1) {
-		(void)fputs("usage: nap-api [--routes]\n", stderr);
+		(void)fputs("usage: nap-api [--routes | --openapi]\n", stderr);
 		return 2;
 	}
 	if (!config_load(&cfg, &e))

@@ -32,6 +32,10 @@ test_profile_CPPFLAGS = $(AM_CPPFLAGS) -DPROFILES='"$(abs_top_srcdir)/tests/prof
 test_profile_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
 test_applog_SOURCES = tests/unit/test_applog.c
 test_applog_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
+check_PROGRAMS += test_openapi
+test_openapi_SOURCES = tests/unit/test_openapi.c
+test_openapi_CPPFLAGS = $(AM_CPPFLAGS) -DTOP='"$(abs_top_srcdir)"'
+test_openapi_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
 endif
 
 check-programs: $(check_PROGRAMS)

@@ -46,4 +46,5 @@ nobase_dist_pkgdata_DATA = \
 	web/js/ui/notices.js \
 	web/js/ui/operation.js \
 	web/js/ui/parts.js \
-	web/js/ui/stepper.js
+	web/js/ui/stepper.js \
+	web/openapi.json

@@ -2,6 +2,7 @@
 
 static const struct route_table *const TABLES[] = {
 	&health_table,
+	&openapi_table,
 	NULL,
 };
 

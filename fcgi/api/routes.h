@@ -13,6 +13,7 @@
 	const struct route_table name##_table = { name##_routes, ARRAY_SIZE(name##_routes) }
 
 extern const struct route_table health_table;
+extern const struct route_table openapi_table;
 
 extern const struct routes ROUTES;
 

@@ -82,6 +82,7 @@ static bool put(struct config *cfg, const struct setting *s, const char *value, 
 	int64_t n = 0;
 
 	if (s->kind == TEXT) {
+		free(*(char **)at);
 		*(const char **)at = xstrdup(value);
 		return true;
 	}

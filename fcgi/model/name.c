@@ -3,14 +3,14 @@
 #include "base/limits.h"
 
 /* words that would be mistaken for a part of nap or of the machine; also in the OpenAPI document */
-static const char *const reserved[] = { "admin", "api", "apps", "auth", "nap", "git", "www", "root",
+const char *const RESERVED_NAMES[] = { "admin", "api", "apps", "auth", "nap", "git", "www", "root",
 	"localhost", "internal", "node", "static", "assets", "health", "events", "stream", "system",
-	"nobody", "daemon", "postgres", "discovery" };
+	"nobody", "daemon", "postgres", "discovery", NULL };
 
 bool name_is_reserved(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++)
-		if (streq(reserved[i], name))
+	for (const char *const *word = RESERVED_NAMES; *word; word++)
+		if (streq(*word, name))
 			return true;
 	return false;
 }

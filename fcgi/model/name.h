@@ -10,6 +10,7 @@
 const char *app_name_wrong(const char *name);
 const char *tenant_name_wrong(const char *name);
 bool name_is_reserved(const char *name);
+extern const char *const RESERVED_NAMES[]; /* ends with NULL */
 
 /* the default name for a source: last part of the URL's path, made to fit; "app" if nothing is left of it */
 char *name_from_url(struct arena *a, const char *url);

@@ -2,11 +2,12 @@
  * The route table: policy stands in the row.
  *
  * To add a route, do these four things:
- * 1. a row in the table of its file in api/ (NOUN_routes, declared in api/routes.h and listed in api/routes.c);
- * 2. its handler, with the body's table (serve/body.h) if it has one;
- * 3. its .doc: summary, an example body that works on a fresh copy if it takes one, the name of the answer's schema
- *    (web/openapi.in.json, components.schemas);
- * 4. `make openapi`, which writes web/openapi.json from the table; tests/unit/test_openapi.c compares them.
+ * 1. a row in the table of its file in api/ (a new file: ROUTE_TABLE at its end, a line in api/routes.h and routes.c);
+ * 2. its handler, with the body's table (serve/body.h) if it takes one: ROUTE_BODY(TABLE) in the row;
+ * 3. the row's .doc: a summary; an example body that works on a fresh copy of nap, if it takes one; the name of the
+ *    answer's schema (api/openapi.in.json, components.schemas) and its status where that is not 200; the names of its
+ *    query parameters (components.parameters there);
+ * 4. `make openapi`, which writes web/openapi.json from the table; tests/unit/test_openapi.c fails until it was run.
  *
  * A handler runs inside one transaction in which row-level security knows the caller's tenant. It is committed when
  * the handler returns true and rolled back when it returns false; a serialization failure runs it again, so it keeps
@@ -49,9 +50,10 @@ enum route_flag {
 struct route_doc {
 	const char *summary;
 	const char *example; /* JSON, or the text of a BODY_TEXT row */
-	const char *answer;  /* name of a schema: "App"; "[App]" a list of them; NULL: none */
+	const char *answer;  /* name of a schema: "App"; "[App]" a list of them; NULL: no body */
 	int status;	     /* of success; 0: 200 */
 	const char *query;   /* names of the query's parameters: "limit after state" */
+	const char *type;    /* of the answer, if not application/json */
 };
 
 struct route {
