@@ -54,7 +54,7 @@ void routes_init(struct routes *r, const struct config *cfg, struct http *http, 
 void routes_release(struct routes *r);
 
 /* The text below the generation, for routes in the order of their apps: no change, no difference. */
-void routes_print(struct buf *b, const struct config *cfg, const struct route *routes, size_t n);
+void routes_text(struct buf *b, const struct config *cfg, const struct route *routes, size_t n);
 
 /*
  * Makes the file so, if it is not, tells nginx and looks whether the new generation answers (waiting at most

@@ -1,5 +1,6 @@
 #include "remote/engine.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
 
@@ -7,7 +8,8 @@
 #include <time.h>
 
 #define LIST_TIMEOUT_MS	  20000
-#define CHANGE_TIMEOUT_MS 15000
+#define CHANGE_TIMEOUT_MS 4000
+#define USAGE_TIMEOUT_MS  2000
 #define MAX_PAGES	  1000
 
 static bool add_endpoint(struct engine *en, struct slice text, struct err *e)
@@ -123,6 +125,20 @@ static void json_free(void *p)
 	json_decref(p);
 }
 
+/* base64's + would be read as a blank, and its / and = are better said plainly (RFC 3986 section 2.1) */
+static const char *escape(struct arena *a, const char *token)
+{
+	char *text = arena_alloc(a, strlen(token) * 3 + 1), *to = text;
+
+	for (; *token; token++) {
+		if (strchr("+/=", *token))
+			to += snprintf(to, 4, "%%%02X", (unsigned int)*token);
+		else
+			*to++ = *token;
+	}
+	return text;
+}
+
 /* Calls take for each entry of all pages of a list; the entries live as long as a. */
 static bool each_entry(struct engine *en, const char *resource, const char *member, struct arena *a,
 	void (*take)(void *ctx, const json_t *), void *ctx, struct err *e)
@@ -142,7 +158,7 @@ static bool each_entry(struct engine *en, const char *resource, const char *memb
 		token = text_of(answer, "nextPageToken");
 		if (!token[0])
 			return true;
-		path = arena_printf(a, "%s?nextPageToken=%s", resource, token);
+		path = arena_printf(a, "%s?nextPageToken=%s", resource, escape(a, token));
 	}
 	return err_set(e, ERR_UPSTREAM, "engine_unavailable",
 		"the engine's list of %s does not end", member);
@@ -170,6 +186,28 @@ static void *list_add(struct list *l)
 	return (char *)l->items + l->n++ * l->item;
 }
 
+static uint64_t hash_add(uint64_t h, const char *s)
+{
+	do {
+		h = (h ^ (unsigned char)*s) * 0x100000001b3; /* FNV-1a; the NUL is a border */
+	} while (*s++);
+	return h;
+}
+
+uint64_t engine_options_hash(const json_t *options)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < json_array_size(options); i++) {
+		const json_t *o = json_array_get(options, i);
+
+		h = hash_add(h, text_of(o, "section"));
+		h = hash_add(h, text_of(o, "name"));
+		h = hash_add(h, text_of(o, "value"));
+	}
+	return json_array_size(options) ? h : 0;
+}
+
 static bool is_ours(const json_t *unit, const char *installation)
 {
 	json_t *options = json_object_get(unit, "options");
@@ -190,7 +228,7 @@ static void take_unit(void *ctx, const json_t *u)
 
 	*(struct engine_unit *)list_add(l) = (struct engine_unit){ text_of(u, "name"),
 		text_of(u, "desiredState"), text_of(u, "currentState"), text_of(u, "machineID"),
-		is_ours(u, l->installation) };
+		is_ours(u, l->installation), engine_options_hash(json_object_get(u, "options")) };
 }
 
 static void take_state(void *ctx, const json_t *s)
@@ -316,55 +354,122 @@ static void judge(struct engine_change *c, const struct http_call *call)
 			call->status, c->unit, call->answer.data);
 }
 
-/* all that are not done, once, at one endpoint */
-static size_t apply_once(struct engine *en, struct engine_change *changes, size_t n)
+static bool before(void *ctx)
+{
+	return clock_mono_ms() < *(int64_t *)ctx;
+}
+
+/* up to n changes, once, at one endpoint; returns how many are worth another try */
+static size_t apply_some(struct engine *en, struct engine_change **some, size_t n, int64_t *end)
 {
 	auto_arena struct arena a = { 0 };
 	struct engine_endpoint *at = &en->endpoint[en->good];
 	struct http_call *calls = arena_alloc(&a, (n + 1) * sizeof *calls);
-	struct engine_change **of = arena_alloc(&a, (n + 1) * sizeof *of);
-	size_t k = 0, left = 0;
+	int64_t now = clock_mono_ms();
+	size_t left = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct engine_change *c = &changes[i];
+		const struct engine_change *c = some[i];
 		char *body = NULL;
 
-		if (c->done || c->err.kind == ERR_INVALID)
-			continue;
 		if (c->desired) {
 			body = change_body(c);
 			arena_defer(&a, free_text, body);
 		}
-		of[k] = c;
-		calls[k++] = (struct http_call){ .method = c->desired ? "PUT" : "DELETE",
+		calls[i] = (struct http_call){ .method = c->desired ? "PUT" : "DELETE",
 			.url = arena_printf(&a, "%s/fleet/v1/units/%s", at->url, c->unit),
 			.socket = at->socket[0] ? at->socket : NULL,
 			.body = body,
-			.timeout_ms = CHANGE_TIMEOUT_MS,
-			.max_bytes = 64 * 1024 };
+			.timeout_ms = MIN(MAX(*end - now, 1), CHANGE_TIMEOUT_MS),
+			.max_bytes = 64 * 1024,
+			.go_on = before,
+			.ctx = end };
 	}
-	(void)http_all(en->http, calls, k);
-	for (size_t i = 0; i < k; i++) {
-		judge(of[i], &calls[i]);
-		left += !of[i]->done && of[i]->err.kind != ERR_INVALID;
+	(void)http_all(en->http, calls, n);
+	for (size_t i = 0; i < n; i++) {
+		judge(some[i], &calls[i]);
+		left += !some[i]->done && some[i]->err.kind != ERR_INVALID;
 		http_call_release(&calls[i]);
 	}
 	return left;
 }
 
-bool engine_apply(struct engine *en, struct engine_change *changes, size_t n)
+/* all that are not done, once, in pieces small enough to end in time */
+static size_t apply_once(struct engine *en, struct engine_change *changes, size_t n, int64_t *end)
 {
+	struct engine_change *some[4 * HTTP_PARALLEL];
+	size_t k = 0, left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!changes[i].done && changes[i].err.kind != ERR_INVALID)
+			some[k++] = &changes[i];
+		if (k == 0 || (k < ARRAY_SIZE(some) && i + 1 < n))
+			continue;
+		if (before(end))
+			left += apply_some(en, some, k, end);
+		k = 0;
+	}
+	return left;
+}
+
+bool engine_apply(struct engine *en, struct engine_change *changes, size_t n, int64_t budget_ms)
+{
+	int64_t end = clock_mono_ms() + budget_ms;
 	bool all = true;
 
 	for (size_t i = 0; i < n; i++) {
 		changes[i].done = false;
 		changes[i].err = (struct err){ 0 };
 	}
-	for (int try = 1; apply_once(en, changes, n) > 0 && try <= 3; try++) {
+	for (int try = 1; try <= 4; try++) {
+		int64_t left = end - clock_mono_ms();
+
+		/* a first round that took long leaves nothing for a second: the next burst is as good */
+		if (left < 200 || apply_once(en, changes, n, &end) == 0)
+			break;
 		en->good = (en->good + 1) % en->n;
-		pause_with_jitter(try);
+		if (end - clock_mono_ms() > 400 * try)
+			pause_with_jitter(try);
 	}
 	for (size_t i = 0; i < n; i++)
 		all = all && changes[i].done;
 	return all;
+}
+
+static int64_t number_of(const json_t *o, const char *key)
+{
+	const json_t *n = json_object_get(o, key);
+
+	return json_is_integer(n) ? json_integer_value(n) : -1;
+}
+
+bool engine_usage(struct engine *en, const char *socket, struct arena *a, struct engine_usage **ret,
+	size_t *ret_n, struct err *e)
+{
+	struct list l = { .a = a, .item = sizeof **ret };
+	struct http_call call = { .method = "GET",
+		.url = "http://agent/nap/v1/usage",
+		.socket = socket,
+		.timeout_ms = USAGE_TIMEOUT_MS,
+		.max_bytes = MAX_ENGINE_ANSWER };
+	json_t *answer = NULL, *units;
+	json_error_t je;
+
+	if (http_one(en->http, &call) && call.status == 200)
+		answer = json_loadb(call.answer.data, call.answer.len, 0, &je);
+	http_call_release(&call);
+	if (!answer)
+		return err_set(e, ERR_UPSTREAM, "engine_unavailable",
+			"the agent does not tell what its units take");
+	arena_defer(a, json_free, answer);
+	units = json_object_get(answer, "units");
+	for (size_t i = 0; i < json_array_size(units); i++) {
+		const json_t *u = json_array_get(units, i);
+
+		*(struct engine_usage *)list_add(&l) = (struct engine_usage){ text_of(u, "name"),
+			number_of(u, "memory"), number_of(u, "cpu_usec") };
+	}
+	*ret = l.items;
+	*ret_n = l.n;
+	return true;
 }

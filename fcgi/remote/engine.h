@@ -34,8 +34,15 @@ void engine_close(struct engine *en);
 
 struct engine_unit {
 	const char *name, *desired, *current, *machine; /* machine "" where it is not scheduled */
-	bool ours; /* carries [X-Nap] Installation=ID of the caller */
+	bool ours;     /* carries [X-Nap] Installation=ID of the caller */
+	uint64_t hash; /* engine_options_hash of its options */
 };
+
+/*
+ * The same for the same options in the same order, as they were sent and as they are read back: an option without
+ * value is one with an empty value. 0: no options.
+ */
+uint64_t engine_options_hash(const json_t *options);
 
 struct engine_state {
 	const char *unit, *machine, *hash, *load, *active, *sub;
@@ -65,7 +72,19 @@ struct engine_change {
 		err; /* ERR_INVALID: the engine refused it and would again; ERR_UPSTREAM: worth a retry */
 };
 
-/* Runs them all at once, retrying failed ones twice with jitter; true when all are done. */
-bool engine_apply(struct engine *en, struct engine_change *changes, size_t n);
+/*
+ * Runs them all at once, retrying failed ones with jitter, and ends within budget_ms whatever happens: what could not
+ * be done by then is not done. True when all are.
+ */
+bool engine_apply(struct engine *en, struct engine_change *changes, size_t n, int64_t budget_ms);
+
+struct engine_usage {
+	const char *unit;
+	int64_t memory, cpu_usec; /* -1: not known */
+};
+
+/* What units take, from nap-agent's read-only socket (GET /nap/v1/usage); a fleet has no such thing. */
+NODISCARD bool engine_usage(struct engine *en, const char *socket, struct arena *a,
+	struct engine_usage **ret, size_t *ret_n, struct err *e);
 
 #endif
