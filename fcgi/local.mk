@@ -7,3 +7,6 @@ nap_hook_LDADD = libnap.a $(JANSSON_LIBS)
 bin_PROGRAMS += nap-api
 nap_api_SOURCES = fcgi/nap-api.c
 nap_api_LDADD = libnap.a $(JANSSON_LIBS) $(PQ_LIBS) $(SODIUM_LIBS) $(FCGI_LIBS)
+bin_PROGRAMS += nap-worker
+nap_worker_SOURCES = fcgi/nap-worker.c
+nap_worker_LDADD = libnap.a $(JANSSON_LIBS) $(CURL_LIBS) $(PQ_LIBS) $(SODIUM_LIBS)

@@ -10,20 +10,6 @@
 #include "base/log.h"
 #include "serve/pool.h"
 
-static enum log_level level_of(const char *word)
-{
-	static const struct {
-		const char *word;
-		enum log_level level;
-	} levels[] = { { "error", LOG_ERROR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE },
-		{ "debug", LOG_DEBUG } };
-
-	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
-		if (streq(levels[i].word, word))
-			return levels[i].level;
-	return LOG_INFO;
-}
-
 int main(int argc, char **argv)
 {
 	static struct config cfg; /* static: what they hold is reachable until the very end */
@@ -43,7 +29,8 @@ int main(int argc, char **argv)
 	}
 	if (!config_load(&cfg, &e))
 		return die(&e);
-	log_start("nap-api", level_of(cfg.log_level)); /* after the settings: needs the level */
+	log_start("nap-api",
+		log_level_named(cfg.log_level)); /* after the settings: needs the level */
 	/* a database that is away is no reason to leave: requests say 503 until it is back */
 	if (!db_open(&db,
 		    &(struct db_options){ .host = config_path(&cfg, "run/db"),

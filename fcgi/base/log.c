@@ -11,6 +11,20 @@ void log_start(const char *program, enum log_level most)
 	threshold = most;
 }
 
+enum log_level log_level_named(const char *word)
+{
+	static const struct {
+		const char *word;
+		enum log_level level;
+	} levels[] = { { "error", LOG_ERROR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE },
+		{ "debug", LOG_DEBUG } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
+		if (streq(levels[i].word, word))
+			return levels[i].level;
+	return LOG_INFO;
+}
+
 void log_context(const char *key, const char *value)
 {
 	(void)snprintf(context_key, sizeof context_key, "%s", value ? key : "");

@@ -39,6 +39,8 @@ static inline struct log_kv log_kv_number(const char *key, int64_t number)
 	log_write(LOG_##level, event, (const struct log_kv[]){ __VA_ARGS__, { NULL, NULL, 0 } })
 
 void log_start(const char *program, enum log_level most);
+/* "error", "warning", "notice", "debug"; all else is info */
+enum log_level log_level_named(const char *word);
 /* the request or operation that the lines from here on belong to; NULL: none. Copied. */
 void log_context(const char *key, const char *value);
 void log_write(enum log_level level, const char *event, const struct log_kv *kv);

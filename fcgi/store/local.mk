@@ -5,7 +5,9 @@ libnap_a_SOURCES += \
 	%D%/db.c %D%/db.h \
 	%D%/engine_view.c %D%/engine_view.h \
 	%D%/event.c %D%/event.h \
+	%D%/first_login.c %D%/first_login.h \
 	%D%/instance.c %D%/instance.h \
+	%D%/migrate.c %D%/migrate.h \
 	%D%/operation.c %D%/operation.h \
 	%D%/release.c %D%/release.h \
 	%D%/rows.c %D%/rows.h
