@@ -10,3 +10,6 @@ nap_api_LDADD = libnap.a $(JANSSON_LIBS) $(PQ_LIBS) $(SODIUM_LIBS) $(FCGI_LIBS)
 bin_PROGRAMS += nap-worker
 nap_worker_SOURCES = fcgi/nap-worker.c
 nap_worker_LDADD = libnap.a $(JANSSON_LIBS) $(CURL_LIBS) $(PQ_LIBS) $(SODIUM_LIBS)
+bin_PROGRAMS += nap-agent
+nap_agent_SOURCES = fcgi/nap-agent.c
+nap_agent_LDADD = libnap.a $(JANSSON_LIBS) $(MHD_LIBS)

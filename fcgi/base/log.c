@@ -57,7 +57,7 @@ static void put_pair(struct buf *b, const struct log_kv *kv)
 
 void log_write(enum log_level level, const char *event, const struct log_kv *kv)
 {
-	auto_buf struct buf b;
+	auto_buf struct buf b = { 0 };
 
 	if (level > threshold)
 		return;

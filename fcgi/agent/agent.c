@@ -1,0 +1,432 @@
+#include "agent/agent.h"
+
+#include "agent/fleet_api.h"
+#include "agent/http.h"
+#include "agent/plan.h"
+#include "agent/store.h"
+#include "agent/super.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/proc.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define LOOK_MS 5000 /* phases are looked at that often even if nothing was told */
+
+static const char *const STATE_WORDS[] = { "inactive", "loaded", "launched" };
+
+const char *fleet_state_word(enum fleet_state s)
+{
+	return STATE_WORDS[s];
+}
+
+bool fleet_state_parse(const char *word, enum fleet_state *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(STATE_WORDS); i++) {
+		if (streq(word, STATE_WORDS[i])) {
+			*ret = (enum fleet_state)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+char *agent_path(const struct agent *ag, const char *part, const char *more)
+{
+	return more ? xasprintf("%s/%s/%s", ag->dir, part, more)
+		    : xasprintf("%s/%s", ag->dir, part);
+}
+
+/* where name is, or would be */
+static size_t position(const struct agent *ag, const char *name)
+{
+	size_t from = 0, to = ag->n;
+
+	while (from < to) {
+		size_t mid = from + (to - from) / 2;
+
+		if (strcmp(ag->unit[mid]->name, name) < 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from;
+}
+
+struct agent_unit *agent_find(const struct agent *ag, const char *name)
+{
+	size_t i = position(ag, name);
+
+	return i < ag->n && streq(ag->unit[i]->name, name) ? ag->unit[i] : NULL;
+}
+
+/* a file's name has at most 255 bytes, and the store adds some of its own; ~ is in no unit's name */
+static char *folder_of(const char *name)
+{
+	char hash[SHA1_HEX_SIZE];
+
+	if (strlen(name) <= 220)
+		return xstrdup(name);
+	sha1_hex(hash, name, strlen(name));
+	return xasprintf("%.150s~%s", name, hash);
+}
+
+struct agent_unit *agent_add(struct agent *ag, const char *name)
+{
+	struct agent_unit *u = xcalloc(1, sizeof *u);
+	size_t at = position(ag, name);
+
+	u->name = xstrdup(name);
+	u->folder = folder_of(name);
+	u->control = u->watch = -1;
+	if (ag->n == ag->size) {
+		ag->size = MAX(ag->size * 2, (size_t)64);
+		ag->unit = xrealloc_array(ag->unit, ag->size, sizeof *ag->unit);
+	}
+	memmove(ag->unit + at + 1, ag->unit + at, (ag->n - at) * sizeof *ag->unit);
+	ag->unit[at] = u;
+	ag->n++;
+	return u;
+}
+
+static void unit_free(struct agent_unit *u)
+{
+	if (u->control >= 0)
+		(void)close(u->control);
+	content_unref(u->content);
+	content_unref(u->loaded);
+	free(u->name);
+	free(u->folder);
+	free(u);
+}
+
+void agent_drop(struct agent *ag, struct agent_unit *u)
+{
+	size_t at = position(ag, u->name);
+
+	assert(ag->unit[at] == u);
+	ag->n--;
+	memmove(ag->unit + at, ag->unit + at + 1, (ag->n - at) * sizeof *ag->unit);
+	unit_free(u);
+}
+
+/* One agent a state folder: the lock is held as long as it lives. */
+static bool lock_folder(struct agent *ag, struct err *e)
+{
+	auto_free char *path = agent_path(ag, "lock", NULL);
+
+	if (!dir_make(ag->dir, 0711, e))
+		return false;
+	ag->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (ag->lock < 0)
+		return err_errno(e, "could not open \"%s\"", path);
+	if (flock(ag->lock, LOCK_EX | LOCK_NB) < 0)
+		return err_set(e, ERR_CONFLICT, "already_running", "another agent runs on \"%s\"",
+			ag->cfg.state);
+	return true;
+}
+
+/* The block's first port tells other copies that the block is taken. */
+static bool hold_port(struct agent *ag, struct err *e)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)ag->cfg.block_port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	if (!ag->cfg.block_port)
+		return true;
+	ag->port = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (ag->port < 0 || bind(ag->port, (struct sockaddr *)&sa, sizeof sa) < 0 ||
+		listen(ag->port, 1) < 0)
+		return err_errno(e, "could not hold port %d of the block", ag->cfg.block_port);
+	return true;
+}
+
+/* What runs a unit, tried by nap-unit; "missing": nothing does, and no unit is placed (RULES: never silently). */
+static bool choose_isolation(struct agent *ag, struct err *e)
+{
+	auto_arena struct arena a = { 0 };
+	auto_free char *path = agent_path(ag, "isolation", NULL),
+		       *helper = super_helper("nap-unit");
+	struct proc_spec spec = { .argv = (const char *const[]){ helper, "--probe", ag->cfg.state,
+					  NULL },
+		.timeout_ms = 30000,
+		.max_bytes = 4096 };
+	struct proc_result r;
+	struct err ignored = { 0 };
+	static char word[16];
+
+	if (streq(ag->cfg.isolation, "auto")) {
+		(void)snprintf(word, sizeof word, "missing");
+		if (!proc_run(&spec, &a, &r, &ignored))
+			LOG(WARNING, "agent.probe", KV("why", ignored.msg));
+		else if (r.status == 0)
+			(void)snprintf(
+				word, sizeof word, "%.*s", (int)strcspn(r.out, " \n"), r.out);
+		if (!word[0] || streq(word, "none"))
+			(void)snprintf(word, sizeof word, "missing");
+		ag->cfg.isolation = word;
+	}
+	machine_own(&ag->machine, "isolation", ag->cfg.isolation);
+	LOG(NOTICE, "agent.isolation", KV("word", ag->cfg.isolation));
+	return file_replace(path, ag->cfg.isolation, strlen(ag->cfg.isolation), 0644, e);
+}
+
+/* True when the machine was started since, or everything was stopped: then all that was launched starts again. */
+static bool is_fresh(struct agent *ag)
+{
+	auto_arena struct arena a = { 0 };
+	auto_free char *path = agent_path(ag, "boot-id", NULL);
+	struct err e = { 0 };
+	char *text;
+	bool same = file_read(path, 256, &a, &text, NULL, &e) && streq(text, ag->machine.boot_id);
+
+	if (!same &&
+		!file_replace(path, ag->machine.boot_id, strlen(ag->machine.boot_id), 0600, &e))
+		LOG(WARNING, "agent.boot_id", KV("why", e.msg));
+	return !same;
+}
+
+static void start_afresh(struct agent *ag)
+{
+	for (size_t i = 0; i < ag->n; i++) {
+		struct agent_unit *u = ag->unit[i];
+
+		if (u->loaded && u->control < 0) {
+			super_forget_phase(ag, u);
+			u->launched = false;
+		}
+	}
+}
+
+/* what ran and has lost its supervisor while no agent looked goes on */
+static void find_orphans(struct agent *ag)
+{
+	for (size_t i = 0; i < ag->n; i++) {
+		struct agent_unit *u = ag->unit[i];
+
+		if (u->loaded && u->launched && u->control < 0)
+			plan_runsv_gone(ag, u);
+	}
+}
+
+static bool make_folders(struct agent *ag, struct err *e)
+{
+	static const struct {
+		const char *name;
+		mode_t mode;
+	} folders[] = { { "unit", 0700 }, { "service", 0700 }, { "log", 0700 }, { "etc", 0755 },
+		{ "lib", 0755 }, { "run", 0755 } };
+	char block[16];
+	auto_free char *path = agent_path(ag, "block", NULL);
+	auto_free char *sockets = xasprintf("%s/run/agent", ag->cfg.state);
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		auto_free char *dir = agent_path(ag, folders[i].name, NULL);
+
+		if (!dir_make(dir, folders[i].mode, e))
+			return false;
+	}
+	(void)snprintf(block, sizeof block, "%d", ag->cfg.block_port);
+	return dir_make(sockets, 0711, e) && file_replace(path, block, strlen(block), 0644, e);
+}
+
+static bool watch_fd(struct agent *ag, int fd, void *what, uint32_t events, struct err *e)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = what };
+
+	return epoll_ctl(ag->epoll, EPOLL_CTL_ADD, fd, &ev) == 0 || err_errno(e, "epoll_ctl");
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void on_signal(struct agent *ag, int fd)
+{
+	struct signalfd_siginfo si;
+
+	while (read(fd, &si, sizeof si) == sizeof si) {
+		if (si.ssi_signo != SIGCHLD)
+			ag->stop = true;
+	}
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+static void phase_at(struct agent *ag, struct agent_unit *u)
+{
+	struct agent_phase before = u->phase;
+
+	if (u->loaded && super_read_phase(ag, u))
+		plan_phase_changed(ag, u, &before);
+}
+
+static void on_inotify(struct agent *ag)
+{
+	char raw[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t n;
+
+	while ((n = read(ag->inotify, raw, sizeof raw)) > 0) {
+		for (char *p = raw; p < raw + n;) {
+			const struct inotify_event *ev = (const struct inotify_event *)p;
+
+			p += sizeof *ev + ev->len;
+			if (!ev->len || !streq(ev->name, "phase"))
+				continue;
+			for (size_t i = 0; i < ag->n; i++) {
+				if (ag->unit[i]->watch == ev->wd)
+					phase_at(ag, ag->unit[i]);
+			}
+		}
+	}
+}
+
+/* told by nobody (inotify's queue was full, or has no watches left): look */
+static void look(struct agent *ag)
+{
+	for (size_t i = 0; i < ag->n; i++)
+		phase_at(ag, ag->unit[i]);
+}
+
+static bool open_loop(struct agent *ag, int *ret_signals, struct err *e)
+{
+	struct rlimit files;
+
+	/* a descriptor a unit; what is started gets the usual number from its own options */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+	ag->epoll = epoll_create1(EPOLL_CLOEXEC);
+	ag->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	*ret_signals = open_signals();
+	if (ag->epoll < 0 || ag->inotify < 0 || *ret_signals < 0)
+		return err_errno(e, "could not make the loop");
+	return watch_fd(ag, ag->inotify, &ag->inotify, EPOLLIN, e) &&
+	       watch_fd(ag, *ret_signals, ret_signals, EPOLLIN, e);
+}
+
+static bool open_agent(
+	struct agent *ag, const struct agent_config *cfg, int *ret_signals, struct err *e)
+{
+	bool fresh;
+
+	*ag = (struct agent){ .cfg = *cfg, .epoll = -1, .inotify = -1, .lock = -1, .port = -1 };
+	ag->dir = xasprintf("%s/agent", cfg->state);
+	if (!lock_folder(ag, e) || !hold_port(ag, e) || !machine_open(&ag->machine, ag->dir, e) ||
+		!open_loop(ag, ret_signals, e) || !make_folders(ag, e) ||
+		!choose_isolation(ag, e) || !store_load(ag, e))
+		return false;
+	fresh = is_fresh(ag);
+	super_adopt(ag);
+	if (fresh)
+		start_afresh(ag);
+	find_orphans(ag);
+	return true;
+}
+
+static void close_agent(struct agent *ag)
+{
+	while (ag->n)
+		agent_drop(ag, ag->unit[ag->n - 1]);
+	free(ag->unit);
+	machine_close(&ag->machine);
+	free(ag->dir);
+	if (ag->epoll >= 0)
+		(void)close(ag->epoll);
+	if (ag->inotify >= 0)
+		(void)close(ag->inotify);
+	if (ag->port >= 0)
+		(void)close(ag->port);
+	if (ag->lock >= 0)
+		(void)close(ag->lock);
+}
+
+static int earlier(int a, int b)
+{
+	return a < 0 ? b : b < 0 ? a : MIN(a, b);
+}
+
+static void on_event(
+	struct agent *ag, const struct epoll_event *ev, struct http_listener *api, int *signals)
+{
+	if (ev->data.ptr == api)
+		return; /* it is run in every turn */
+	if (ev->data.ptr == signals)
+		on_signal(ag, *signals);
+	else if (ev->data.ptr == &ag->inotify)
+		on_inotify(ag);
+	else
+		plan_runsv_gone(ag, ev->data.ptr);
+}
+
+static void loop(struct agent *ag, struct http_listener *api, int *signals)
+{
+	int64_t looked = clock_mono_ms();
+	int wait = 0;
+
+	while (!ag->stop) {
+		struct epoll_event ev[64];
+		int n = epoll_wait(ag->epoll, ev, ARRAY_SIZE(ev),
+			earlier(wait, earlier(http_timeout_ms(api), LOOK_MS)));
+
+		for (int i = 0; i < n; i++)
+			on_event(ag, &ev[i], api, signals);
+		http_run(api);
+		if (clock_mono_ms() - looked >= LOOK_MS) {
+			looked = clock_mono_ms();
+			look(ag);
+		}
+		wait = plan_step(ag);
+	}
+}
+
+bool agent_run(const struct agent_config *cfg, struct err *e)
+{
+	auto_free char *path = xasprintf("%s/run/agent/agent.sock", cfg->state);
+	struct agent ag;
+	struct http_listener api = {
+		.fn = fleet_api, .ctx = &ag, .root_only = true, .allow = cfg->allow_uid
+	};
+	int signals = -1, fd = -1;
+	bool ok;
+
+	ok = open_agent(&ag, cfg, &signals, e);
+	ok = ok && http_listen(&api, path, 0600, &fd, e) && watch_fd(&ag, fd, &api, EPOLLIN, e);
+	if (ok && cfg->has_allow_uid && chown(path, cfg->allow_uid, (gid_t)-1) < 0)
+		ok = err_errno(e, "could not give \"%s\" to uid %u", path, cfg->allow_uid);
+	if (ok) {
+		LOG(NOTICE, "agent.ready", KV("socket", path), KV("units", (int64_t)ag.n));
+		loop(&ag, &api, &signals);
+	}
+	http_close(&api);
+	close_agent(&ag);
+	return ok;
+}
+
+bool agent_stop_all(const struct agent_config *cfg, struct err *e)
+{
+	(void)cfg;
+	return err_set(e, ERR_INTERNAL, "internal", "not yet");
+}
