@@ -170,8 +170,10 @@ bool config_load(struct config *ret, struct err *e)
 		return err_set(e, ERR_INVALID, "setting_invalid",
 			"setting \"state\" is \"%s\": an absolute path is expected (NAP_CONF, NAP_STATE)",
 			cfg.state);
-	if (!cfg.url[0])
+	if (!cfg.url[0]) {
+		free((void *)(uintptr_t)cfg.url);
 		cfg.url = xasprintf("http://%s:%lld", cfg.listen, (long long)cfg.port);
+	}
 	*ret = cfg;
 	return true;
 }

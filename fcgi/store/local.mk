@@ -1,6 +1,7 @@
 libnap_a_SOURCES += \
 	%D%/app.c %D%/app.h \
 	%D%/applog.c %D%/applog.h \
+	%D%/build.c %D%/build.h \
 	%D%/credential.c %D%/credential.h \
 	%D%/db.c %D%/db.h \
 	%D%/engine_view.c %D%/engine_view.h \
