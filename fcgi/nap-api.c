@@ -4,6 +4,7 @@
  *	nap-api             serves until TERM
  *	nap-api --routes    prints the route table
  *	nap-api --openapi   prints the OpenAPI document, made of the table and of openapi.in.json on standard input
+ *	nap-api --settings  prints the settings: name, default and help, rows of a Markdown table
  */
 #include "api/openapi.h"
 #include "api/routes.h"
@@ -23,8 +24,12 @@ int main(int argc, char **argv)
 	}
 	if (argc == 2 && streq(argv[1], "--openapi"))
 		return openapi_print(&ROUTES, stdin, stdout, &e) ? 0 : die(&e);
+	if (argc == 2 && streq(argv[1], "--settings")) {
+		config_print(stdout);
+		return 0;
+	}
 	if (argc != 1) {
-		(void)fputs("usage: nap-api [--routes | --openapi]\n", stderr);
+		(void)fputs("usage: nap-api [--routes | --openapi | --settings]\n", stderr);
 		return 2;
 	}
 	if (!config_load(&cfg, &e))

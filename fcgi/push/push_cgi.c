@@ -88,7 +88,7 @@ bool push_cgi_prepare(
 		"HTTP_CONTENT_ENCODING", "REMOTE_ADDR", "SERVER_PROTOCOL", NULL };
 	const char *state = get("NAP_STATE"), *repo = get("NAP_REPO"),
 		   *service = get("NAP_SERVICE");
-	const char *path = get("NAP_PATH"), *protocol = get("HTTP_GIT_PROTOCOL"), *max;
+	const char *path = get("NAP_PATH"), *protocol = get("HTTP_GIT_PROTOCOL"), *max = NULL;
 	struct env env = { 0 };
 	int64_t id;
 

@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# Builds the programs out of tree and copies them. Sourced by ./up.
+#
+# The sources are copied to $NAP_BUILD/src (default $S/build), so that nothing is ever written beside them and several
+# copies of nap can share one build. A file that is the same is left alone: make builds what changed.
+
+readonly BUILD_SOURCES=(Makefile.am autogen.sh configure.ac fcgi nginx scripts sql tests web up check README.md LICENSE
+	docs examples)
+
+build_files() {
+	(cd "$top" && find "${BUILD_SOURCES[@]}" -name __pycache__ -prune -o -type f -print 2>/dev/null | LC_ALL=C sort)
+}
+
+build_fingerprint() {
+	(cd "$top" && build_files | tr '\n' '\0' | xargs -0 sha256sum && echo "${NAP_CONFIGURE:-}") | sha256sum | cut -d' ' -f1
+}
+
+build_copy_sources() {
+	local f
+	mkdir -p "$build/src"
+	while IFS= read -r f; do
+		cmp -s "$top/$f" "$build/src/$f" && continue
+		mkdir -p "$build/src/$(dirname "$f")"
+		cp -p "$top/$f" "$build/src/$f"
+		touch "$build/src/$f"
+	done < <(build_files)
+	build_files >"$build/files.new"
+	[ ! -e "$build/files" ] || comm -23 "$build/files" "$build/files.new" | (cd "$build/src" && xargs -r -d '\n' rm -f)
+	mv "$build/files.new" "$build/files"
+}
+
+build_programs() {
+	local now jobs
+	build=${NAP_BUILD:-$S/build}
+	mkdir -p "$build"
+	exec 7>"$build/lock"
+	flock 7
+	now=$(build_fingerprint)
+	if [ "$(cat "$build/built" 2>/dev/null)" = "$now" ]; then
+		note "unchanged"
+		return
+	fi
+	rm -f "$build/built"
+	build_copy_sources
+	jobs=$(nproc)
+	if [ ! -e "$build/Makefile" ] || ! cmp -s <(echo "${NAP_CONFIGURE:-}") "$build/configured"; then
+		"$build/src/autogen.sh"
+		# shellcheck disable=SC2086
+		(cd "$build" && src/configure -q ${NAP_CONFIGURE:-})
+		echo "${NAP_CONFIGURE:-}" >"$build/configured"
+	fi
+	make -s -j"$jobs" -C "$build" all 7>&- || give_up "the build failed" "the first error is in $S/up.log"
+	echo "$now" >"$build/built"
+	note "built"
+}
+
+# put FILE DESTINATION [MODE]: replaced at once, and only where it differs; says so by its status
+put() {
+	! cmp -s "$1" "$2" || return 1
+	mkdir -p "$(dirname "$2")"
+	install -m "${3:-644}" "$1" "$2.new"
+	mv "$2.new" "$2"
+}
+
+# What runs are copies, so that a build or a change of the sources never touches a running nap. $S/upgraded lists
+# what is newer than the processes that run it.
+build_copy() {
+	local f n=0
+	build=${NAP_BUILD:-$S/build}
+	for f in "$build"/nap-*; do
+		if [ -x "$f" ] && [ ! -d "$f" ]; then
+			if put "$f" "$S/bin/${f##*/}" 755; then n=$((n + 1)); echo "${f##*/}" >>"$S/upgraded"; fi
+		fi
+	done
+	for f in nap-node nap-run; do
+		# the machine's helper, where the units' texts look for it
+		if [ -e "$S/bin/$f" ]; then put "$S/bin/$f" "$S/agent/lib/nap/bin/$f" 755 || true; fi
+	done
+	while IFS= read -r f; do
+		if put "$top/$f" "$S/$f"; then n=$((n + 1)); fi
+	done < <(build_files | grep -E '^(sql|web)/.*\.(sql|html|css|js|svg|json)$')
+	(cd "$S" && find sql web -type f) | while IFS= read -r f; do [ -e "$top/$f" ] || rm -f "$S/$f"; done
+	note "$([ $n = 0 ] && echo unchanged || echo "$n files new")"
+}

@@ -1,0 +1,2 @@
+# What the two commands and a source archive need beside the programs.
+EXTRA_DIST += up check scripts nginx
