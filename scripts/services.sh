@@ -42,6 +42,7 @@ services_numbers() {
 	cat <<-END
 		ROOT=$root UID_DB=$uid_db UID_WEB=$uid_web UID_NAP=$uid_nap UID_GIT=$uid_git GID_SQL=$gid_sql
 		PORT=$port API_POOL=$api_pool LOGIN_POOL=$login_pool WAIT_POOL=$wait_pool
+		BLOCK_PORT=$block_port BLOCK_UID=$block_uid ISOLATION=$isolation
 		PG=$pg
 	END
 }
@@ -220,7 +221,7 @@ services_stop_all() {
 	sv -w 5 force-shutdown "$S/service/supervisor" || true
 	pkill -KILL -F "$S/service/supervisor/pid" 2>/dev/null || true
 	sv -w 20 force-shutdown "$S"/service/{jobs-*,quick,lead,logs} || true
-	if service_up agent; then "$S/bin/nap-agent" --stop-all "$S" || true; fi
+	if service_up agent; then "$S/bin/nap-agent" --stop-all --state "$S" || true; fi
 	sv -w 10 force-shutdown "$S"/service/{agent,front,apps,api,login,wait,stream,git,push} || true
 	sv -w 30 force-shutdown "$S/service/postgres" || true
 	for ((i = 0; i < 20; i++)); do

@@ -58,7 +58,7 @@ settings_load() {
 	port=$(setting port 8080)
 	url=$(setting url "http://$listen:$port")
 	if grep -q '^domain *=' "$S/nap.conf"; then domain=$(setting domain); else domain=localhost; fi
-	engine=$(setting engine)
+	engine=$(setting engine) isolation=$(setting isolation auto)
 	api_pool=$(setting api_pool 4) login_pool=$(setting login_pool 2) wait_pool=$(setting wait_pool 32)
 	workers=$(setting workers 3)
 }

@@ -152,7 +152,7 @@ static bool base64_decode(
 bool fleet_token_parse(const char *token, unsigned int *ret_page, struct err *e)
 {
 	unsigned char b[4] = { 0 };
-	size_t n;
+	size_t n = 0;
 
 	if (!base64_decode(token, b, sizeof b, &n, e))
 		return false;

@@ -159,9 +159,9 @@ static bool lock(struct db *db, struct err *e)
 bool migrate(struct db *db, const char *folder, int *ret_n, struct err *e)
 {
 	auto_arena struct arena a = { 0 };
-	struct migration *list;
+	struct migration *list = NULL;
 	struct err ignored;
-	size_t n;
+	size_t n = 0;
 	bool *ran, ok;
 	int done = 0;
 
