@@ -1,7 +1,17 @@
 libnap_a_SOURCES += \
+	%D%/app.h %D%/app_body.c %D%/app_change.c %D%/apps.c \
+	%D%/engine.c \
+	%D%/env.c \
+	%D%/events.c \
 	%D%/health.c \
+	%D%/instances.c \
+	%D%/logs.c \
 	%D%/openapi.c %D%/openapi.h \
-	%D%/routes.c %D%/routes.h
+	%D%/operations.c \
+	%D%/profile.c \
+	%D%/releases.c \
+	%D%/routes.c %D%/routes.h \
+	%D%/scale.c
 EXTRA_DIST += %D%/openapi.in.json
 
 # the document beside the manager, after a change of routes; committed, and compared by tests/unit/test_openapi.c

@@ -1,8 +1,19 @@
 #include "api/routes.h"
 
 static const struct route_table *const TABLES[] = {
+	&app_change_table,
+	&apps_table,
+	&engine_table,
+	&env_table,
+	&events_table,
 	&health_table,
+	&instances_table,
+	&logs_table,
 	&openapi_table,
+	&operations_table,
+	&profile_table,
+	&releases_table,
+	&scale_table,
 	NULL,
 };
 

@@ -12,8 +12,19 @@
 #define ROUTE_TABLE(name) \
 	const struct route_table name##_table = { name##_routes, ARRAY_SIZE(name##_routes) }
 
+extern const struct route_table app_change_table;
+extern const struct route_table apps_table;
+extern const struct route_table engine_table;
+extern const struct route_table env_table;
+extern const struct route_table events_table;
 extern const struct route_table health_table;
+extern const struct route_table instances_table;
+extern const struct route_table logs_table;
 extern const struct route_table openapi_table;
+extern const struct route_table operations_table;
+extern const struct route_table profile_table;
+extern const struct route_table releases_table;
+extern const struct route_table scale_table;
 
 extern const struct routes ROUTES;
 

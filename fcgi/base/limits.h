@@ -15,8 +15,11 @@
 #define MAX_HOST_LABEL	    63 /* label, '-' and tenant together (RFC 1035) */
 #define MAX_COMMAND_BYTES   (64 * 1024)
 #define MAX_ENV_VALUE_BYTES (64 * 1024)
+#define MAX_ENV_VARIABLES   1000
+#define MAX_ENV_BYTES	    (256 * 1024) /* all variables of an app, as JSON */
 #define MAX_URL_BYTES	    2000
 #define MAX_LIST	    1000
+#define MAX_LONG_POLL_S	    60
 #define MAX_ENGINE_ANSWER   (64 * 1024 * 1024)
 #define MAX_PROC_OUTPUT	    (1024 * 1024)
 #define MAX_LOG_LINE	    (48 * 1024)	 /* journald cuts longer ones */

@@ -43,11 +43,15 @@ struct db_ask app_ask_one(const char *name)
 
 SQL(ASK_LIST, APP_COLUMNS
 	"WHERE a.tenant_id = nap_tenant() AND a.name > $1 ORDER BY a.name LIMIT $2::integer");
-SQL(ASK_SOME, APP_COLUMNS
-	"WHERE a.tenant_id = nap_tenant() AND a.name > $1 AND ($3::text IS NULL OR strpos(a.name, lower($3)) > 0 "
-	"OR strpos(lower(a.url), lower($3)) > 0 OR strpos(a.group_name, lower($3)) > 0) "
-	"AND ($4::text IS NULL OR a.group_name = $4) AND ($5::text IS NULL OR a.state = $5) "
-	"ORDER BY a.name LIMIT $2::integer");
+/* clang-format off */
+#define APP_FILTER \
+	"a.name > $1 AND ($3::text IS NULL OR strpos(a.name, lower($3)) > 0 OR strpos(lower(a.url), lower($3)) > 0 " \
+	"OR strpos(a.group_name, lower($3)) > 0) AND ($4::text IS NULL OR a.group_name = $4) " \
+	"AND ($5::text IS NULL OR a.state = $5) "
+/* clang-format on */
+SQL(ASK_SOME, APP_COLUMNS "WHERE a.tenant_id = nap_tenant() AND " APP_FILTER
+			  "ORDER BY a.name LIMIT $2::integer");
+SQL(ASK_BOUND, APP_COLUMNS "WHERE a.tenant_id = nap_tenant() AND a.name = $2 AND " APP_FILTER);
 
 struct db_ask app_ask_list(
 	const char *after, const char *q, const char *group, const char *state, const char *limit)
@@ -57,6 +61,12 @@ struct db_ask app_ask_list(
 	if (!q && !group && !state)
 		return (struct db_ask){ ASK_LIST, { after, limit }, 2 };
 	return (struct db_ask){ ASK_SOME, { after, limit, q, group, state }, 5 };
+}
+
+struct db_ask app_ask_bound(
+	const char *name, const char *after, const char *q, const char *group, const char *state)
+{
+	return (struct db_ask){ ASK_BOUND, { after ? after : "", name, q, group, state }, 5 };
 }
 
 SQL(GET, APP_COLUMNS "WHERE a.tenant_id = $1 AND a.name = $2");
@@ -74,18 +84,23 @@ bool app_get(struct db *db, int64_t tenant, const char *name, PGresult **ret, st
 	return true;
 }
 
-SQL(LOCK,
-	"SELECT a.id, a.version, a.name, a.state, a.url, a.env, a.memory_bytes, a.memory_override, a.instances, "
-	"coalesce(a.scale_override, -1) AS scale_override, a.scale_profile, a.deleting, a.deployed, a.stopped, "
-	"r.number AS release FROM app a LEFT JOIN release r ON r.id = a.release_id "
-	"WHERE a.tenant_id = $1 AND a.name = $2 FOR UPDATE OF a");
+/* clang-format off */
+#define STATE_COLUMNS \
+	"SELECT a.id, a.version, a.name, a.state, a.url, a.env, a.memory_bytes, a.memory_override, a.instances, " \
+	"coalesce(a.scale_override, -1) AS scale_override, a.scale_profile, a.deleting, a.deployed, a.stopped, " \
+	"r.number AS release FROM app a LEFT JOIN release r ON r.id = a.release_id " \
+	"WHERE a.tenant_id = $1 AND a.name = $2 "
+/* clang-format on */
 
-bool app_lock(struct db *db, struct arena *a, int64_t tenant, const char *name, struct app *ret,
-	struct err *e)
+SQL(FIND, STATE_COLUMNS);
+SQL(LOCK, STATE_COLUMNS "FOR UPDATE OF a");
+
+static bool find(struct db *db, struct arena *a, const char *sql, int64_t tenant, const char *name,
+	struct app *ret, struct err *e)
 {
 	PGresult *r = NULL;
 
-	if (!db_query(db, &r, e, LOCK, I64(tenant), name))
+	if (!db_query(db, &r, e, sql, I64(tenant), name))
 		return false;
 	r = db_keep(a, &r);
 	if (db_rows(r) == 0)
@@ -109,6 +124,18 @@ bool app_lock(struct db *db, struct arena *a, int64_t tenant, const char *name, 
 		.stopped = db_bool(r, 0, "stopped"),
 	};
 	return true;
+}
+
+bool app_find(struct db *db, struct arena *a, int64_t tenant, const char *name, struct app *ret,
+	struct err *e)
+{
+	return find(db, a, FIND, tenant, name, ret, e);
+}
+
+bool app_lock(struct db *db, struct arena *a, int64_t tenant, const char *name, struct app *ret,
+	struct err *e)
+{
+	return find(db, a, LOCK, tenant, name, ret, e);
 }
 
 SQL(INSERT,
@@ -178,6 +205,18 @@ bool app_configure(struct db *db, int64_t id, const struct app_settings *s, stru
 		BOOL(s->ref_given), s->ref, BOOL(s->profile_given), s->profile_text,
 		BOOL(s->command_given), s->command, BOOL(s->memory_given), I64(s->memory),
 		BOOL(s->scale_given), I64(s->scale));
+}
+
+SQL(SAME_GROUP,
+	"SELECT count(*) FROM app a JOIN app b ON b.tenant_id = a.tenant_id AND b.group_name = a.group_name "
+	"WHERE a.id = $1 AND b.id = $2");
+
+bool app_same_group(struct db *db, int64_t one, int64_t other)
+{
+	int64_t n = 0;
+	struct err e;
+
+	return db_one_i64(db, &n, &e, SAME_GROUP, I64(one), I64(other)) && n > 0;
 }
 
 SQL(SET_SCALE, "UPDATE app SET scale_override = nullif($2::integer, -1) WHERE id = $1");

@@ -20,6 +20,10 @@ struct db_ask app_ask_one(const char *name);
 struct db_ask app_ask_list(
 	const char *after, const char *q, const char *group, const char *state, const char *limit);
 
+/* the same list where the caller may see the app name only */
+struct db_ask app_ask_bound(
+	const char *name, const char *after, const char *q, const char *group, const char *state);
+
 /* The same columns in a transaction. ERR_NOT_FOUND "not_found". */
 NODISCARD bool app_get(
 	struct db *db, int64_t tenant, const char *name, PGresult **ret, struct err *e);
@@ -36,7 +40,9 @@ struct app {
 	bool deleting, deployed, stopped;
 };
 
-/* The row, locked until the transaction ends, in memory of a. ERR_NOT_FOUND "not_found". */
+/* The row, in memory of a; app_lock locks it until the transaction ends. ERR_NOT_FOUND "not_found". */
+NODISCARD bool app_find(struct db *db, struct arena *a, int64_t tenant, const char *name,
+	struct app *ret, struct err *e);
 NODISCARD bool app_lock(struct db *db, struct arena *a, int64_t tenant, const char *name,
 	struct app *ret, struct err *e);
 
@@ -74,6 +80,9 @@ struct app_settings {
 };
 NODISCARD bool app_configure(
 	struct db *db, int64_t id, const struct app_settings *s, struct err *e);
+
+/* both are of one family; also false when it cannot be known */
+bool app_same_group(struct db *db, int64_t one, int64_t other);
 
 /* n -1: follow the profile again. Errors: quota_memory, quota_instances */
 NODISCARD bool app_set_scale(struct db *db, int64_t id, int n, struct err *e);

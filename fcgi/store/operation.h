@@ -14,7 +14,10 @@
 struct operation_new {
 	int64_t tenant, app_id;		       /* app_id 0: none */
 	const char *app, *kind, *lane, *state; /* lane NULL: normal; state NULL: queued */
-	const char *args;		       /* JSON object; NULL: {} */
+	/* JSON object; NULL: {}. deploy {"ref"?: of this deploy only}, rollback {"release": number},
+	 * scale {"instances": wanted}, restart {"instance"?: number, else all}; other kinds have none:
+	 * what they want stands in the app's row. */
+	const char *args;
 	const char *request_id, *created_by;
 };
 
