@@ -13,3 +13,6 @@ nap_worker_LDADD = libnap.a $(JANSSON_LIBS) $(CURL_LIBS) $(PQ_LIBS) $(SODIUM_LIB
 bin_PROGRAMS += nap-agent
 nap_agent_SOURCES = fcgi/nap-agent.c
 nap_agent_LDADD = libnap.a $(JANSSON_LIBS) $(MHD_LIBS)
+bin_PROGRAMS += nap-stream
+nap_stream_SOURCES = fcgi/nap-stream.c
+nap_stream_LDADD = libnap.a $(JANSSON_LIBS) $(PQ_LIBS) $(SODIUM_LIBS) $(FCGI_LIBS) -lpthread

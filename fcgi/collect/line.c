@@ -127,16 +127,14 @@ bool lines_pending(const struct lines *l)
 	return l->n > 0;
 }
 
-/* TENANT.APP.vR-build@1.service is the build of release R: number 0 */
+/* an instance, or the build of a release: number 0 */
 static bool parse_unit(const char *text, struct unit_name *ret)
 {
-	static const char build[] = "-build@1.service";
-	auto_free char *plain = NULL;
-
-	if (!ends_with(text, build))
-		return unit_name_parse(text, ret) && !ret->sidekick && ret->number > 0;
-	plain = xasprintf("%.*s@.service", (int)(strlen(text) - (sizeof build - 1)), text);
-	return unit_name_parse(plain, ret) && !ret->sidekick;
+	if (!unit_name_parse(text, ret) || ret->sidekick || ret->number == 0)
+		return false;
+	if (ret->build)
+		ret->number = 0;
+	return true;
 }
 
 /* whose entry it is, and of which kind; false: none of nap's apps' */

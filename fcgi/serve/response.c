@@ -285,7 +285,7 @@ void response_print(struct response *rs, const struct request *rq, bool head_onl
 		response_reason(rs->status), rq->id);
 	if (rs->content_type)
 		buf_printf(ret, "Content-Type: %s\r\n", rs->content_type);
-	if (rs->status != 204 && rs->status != 304)
+	if (rs->status != 204 && rs->status != 304 && !rs->streamed)
 		buf_printf(ret, "Content-Length: %zu\r\n", rs->body.len);
 	buf_puts(ret, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
 	for (size_t i = 0; i < rs->headers_n; i++) {

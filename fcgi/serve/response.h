@@ -20,6 +20,7 @@ struct response {
 	int status;
 	const char *content_type;
 	struct buf body;
+	bool streamed; /* the body follows later and has no end yet: no Content-Length */
 	struct response_header headers[RESPONSE_MAX_HEADERS];
 	size_t headers_n;
 	int64_t operation;	/* of response_operation: Prefer: wait waits for it; 0: none */

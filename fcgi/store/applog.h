@@ -56,7 +56,7 @@ void applog_close(struct applog *log); /* NULL and closed are fine */
 
 struct applog_filter {
 	int instance;	 /* 0: all */
-	int64_t after;	 /* entries with a larger seq only */
+	int64_t after;	 /* entries with a larger seq only; -1: from the oldest */
 	size_t lines;	 /* at most; with after 0 the last ones, else the first */
 	int64_t release; /* 0: all */
 };
