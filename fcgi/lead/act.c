@@ -235,6 +235,8 @@ static void remove_instance(struct leader *l, struct plan_of_action *p, struct i
 {
 	const struct seen *s = i->sidekick;
 
+	/* before fleet takes it from its machine, because its sidekick has gone from there */
+	i->main->deleted_live = i->main->deleted_live || (i->main->state_at && !i->main->missing);
 	if (i->sidekick)
 		remove_unit(l, p, i->app, i->sidekick);
 	if (!s || l->view.exact ||
@@ -469,7 +471,7 @@ static bool note(struct leader *l, struct action *a, const struct engine_change 
 		s->exists = false;
 		s->deleted_at = clock_mono_ms();
 		s->deleted_sweep = l->view.unit_sweeps;
-		s->deleted_live = s->state_at && s->missing == 0;
+		s->deleted_live = s->deleted_live || (s->state_at && s->missing == 0);
 		l->view.surprise = true;
 		return true;
 	}
@@ -477,6 +479,7 @@ static bool note(struct leader *l, struct action *a, const struct engine_change 
 		l->view.surprise = true; /* where it lands stands in the unit list */
 	s->exists = s->ours = true;
 	s->deleted_at = 0;
+	s->deleted_live = false;
 	s->hash = engine_options_hash(c->options);
 	s->put_sweep = l->view.unit_sweeps;
 	(void)snprintf(s->desired, sizeof s->desired, "%s", a->desired);
