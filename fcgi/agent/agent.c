@@ -1,5 +1,6 @@
 #include "agent/agent.h"
 
+#include "agent/entries.h"
 #include "agent/fleet_api.h"
 #include "agent/http.h"
 #include "agent/plan.h"
@@ -22,7 +23,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define LOOK_MS 5000 /* phases are looked at that often even if nothing was told */
+#define LOOK_MS 5000  /* phases are looked at that often even if nothing was told */
+#define TIDY_MS 60000 /* logs of units that are gone */
 
 static const char *const STATE_WORDS[] = { "inactive", "loaded", "launched" };
 
@@ -334,6 +336,7 @@ static bool open_agent(
 
 	*ag = (struct agent){ .cfg = *cfg, .epoll = -1, .inotify = -1, .lock = -1, .port = -1 };
 	ag->dir = xasprintf("%s/agent", cfg->state);
+	ag->journal = journal_new(ag->dir);
 	if (!lock_folder(ag, e) || !hold_port(ag, e) || !machine_open(&ag->machine, ag->dir, e) ||
 		!open_loop(ag, ret_signals, e) || !make_folders(ag, e) ||
 		!choose_isolation(ag, e) || !store_load(ag, e))
@@ -351,6 +354,7 @@ static void close_agent(struct agent *ag)
 	while (ag->n)
 		agent_drop(ag, ag->unit[ag->n - 1]);
 	free(ag->unit);
+	journal_free(ag->journal);
 	machine_close(&ag->machine);
 	free(ag->dir);
 	if (ag->epoll >= 0)
@@ -368,59 +372,121 @@ static int earlier(int a, int b)
 	return a < 0 ? b : b < 0 ? a : MIN(a, b);
 }
 
-static void on_event(
-	struct agent *ag, const struct epoll_event *ev, struct http_listener *api, int *signals)
+/* the two sockets, and the signals */
+struct door {
+	struct http_listener api, read;
+	struct entries *entries;
+	int signals;
+};
+
+static void on_event(struct agent *ag, const struct epoll_event *ev, const struct door *d)
 {
-	if (ev->data.ptr == api)
-		return; /* it is run in every turn */
-	if (ev->data.ptr == signals)
-		on_signal(ag, *signals);
+	if (ev->data.ptr == &d->api || ev->data.ptr == &d->read)
+		return; /* they are run in every turn */
+	if (ev->data.ptr == &d->signals)
+		on_signal(ag, d->signals);
 	else if (ev->data.ptr == &ag->inotify)
 		on_inotify(ag);
 	else
 		plan_runsv_gone(ag, ev->data.ptr);
 }
 
-static void loop(struct agent *ag, struct http_listener *api, int *signals)
+static bool is_unit(void *ctx, const char *folder)
 {
-	int64_t looked = clock_mono_ms();
+	const struct agent *ag = ctx;
+
+	for (size_t i = 0; i < ag->n; i++) {
+		if (streq(ag->unit[i]->folder, folder))
+			return true;
+	}
+	return false;
+}
+
+/* what is due in any case; returns when the next is */
+static int clockwork(struct agent *ag, struct door *d)
+{
+	int64_t now = clock_mono_ms();
+
+	if (now >= ag->look_at) {
+		ag->look_at = now + LOOK_MS;
+		look(ag);
+	}
+	if (now >= ag->tidy_at) {
+		ag->tidy_at = now + TIDY_MS;
+		journal_tidy(ag->journal, is_unit, ag);
+	}
+	if (!entries_waiting(d->entries))
+		return LOOK_MS;
+	if (now >= ag->tick_at) {
+		ag->tick_at = now + ENTRIES_TICK_MS;
+		entries_tick(d->entries);
+	}
+	return (int)(ag->tick_at - now);
+}
+
+static void loop(struct agent *ag, struct door *d)
+{
+	int64_t due = 0;
 	int wait = 0;
+
+	ag->asked = ag->dirty = true;
 
 	while (!ag->stop) {
 		struct epoll_event ev[64];
-		int n = epoll_wait(ag->epoll, ev, ARRAY_SIZE(ev),
-			earlier(wait, earlier(http_timeout_ms(api), LOOK_MS)));
+		int n = epoll_wait(ag->epoll, ev, ARRAY_SIZE(ev), wait);
 
 		for (int i = 0; i < n; i++)
-			on_event(ag, &ev[i], api, signals);
-		http_run(api);
-		if (clock_mono_ms() - looked >= LOOK_MS) {
-			looked = clock_mono_ms();
-			look(ag);
+			on_event(ag, &ev[i], d);
+		http_run(&d->api);
+		http_run(&d->read);
+		wait = clockwork(ag, d);
+		if (ag->dirty || (due >= 0 && clock_mono_ms() >= due)) {
+			int step = plan_step(ag);
+
+			due = step < 0 ? -1 : clock_mono_ms() + step;
 		}
-		wait = plan_step(ag);
+		if (due >= 0)
+			wait = earlier(wait, (int)MAX(due - clock_mono_ms(), (int64_t)0));
+		wait = earlier(wait, earlier(http_timeout_ms(&d->api), http_timeout_ms(&d->read)));
 	}
+}
+
+static bool open_door(struct agent *ag, struct http_listener *l, const char *file, struct err *e)
+{
+	auto_free char *path = xasprintf("%s/run/agent/%s", ag->cfg.state, file);
+	int fd;
+
+	l->root_only = true;
+	l->allow = ag->cfg.has_allow_uid ? ag->cfg.allow_uid : 0;
+	if (!http_listen(l, path, 0600, &fd, e) || !watch_fd(ag, fd, l, EPOLLIN, e))
+		return false;
+	if (ag->cfg.has_allow_uid && chown(path, ag->cfg.allow_uid, (gid_t)-1) < 0)
+		return err_errno(e, "could not give \"%s\" to uid %u", path, ag->cfg.allow_uid);
+	return true;
 }
 
 bool agent_run(const struct agent_config *cfg, struct err *e)
 {
-	auto_free char *path = xasprintf("%s/run/agent/agent.sock", cfg->state);
 	struct agent ag;
-	struct http_listener api = {
-		.fn = fleet_api, .ctx = &ag, .root_only = true, .allow = cfg->allow_uid
-	};
-	int signals = -1, fd = -1;
-	bool ok;
+	struct door d = { .api = { .fn = fleet_api, .ctx = &ag },
+		.read = { .fn = entries_http },
+		.signals = -1 };
+	bool ok = open_agent(&ag, cfg, &d.signals, e);
 
-	ok = open_agent(&ag, cfg, &signals, e);
-	ok = ok && http_listen(&api, path, 0600, &fd, e) && watch_fd(&ag, fd, &api, EPOLLIN, e);
-	if (ok && cfg->has_allow_uid && chown(path, cfg->allow_uid, (gid_t)-1) < 0)
-		ok = err_errno(e, "could not give \"%s\" to uid %u", path, cfg->allow_uid);
+	d.entries = entries_new(&ag);
+	d.read.ctx = d.entries;
+	ok = ok && open_door(&ag, &d.api, "agent.sock", e) &&
+	     open_door(&ag, &d.read, "read.sock", e);
 	if (ok) {
-		LOG(NOTICE, "agent.ready", KV("socket", path), KV("units", (int64_t)ag.n));
-		loop(&ag, &api, &signals);
+		LOG(NOTICE, "agent.ready", KV("state", cfg->state), KV("units", (int64_t)ag.n));
+		loop(&ag, &d);
 	}
-	http_close(&api);
+	entries_end(d.entries);
+	http_close(&d.api);
+	http_close(&d.read);
+	entries_free(d.entries);
+	if (d.signals >= 0)
+		(void)close(d.signals);
 	close_agent(&ag);
 	return ok;
 }

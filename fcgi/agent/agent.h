@@ -21,6 +21,7 @@
 #define NAP_AGENT_AGENT_H
 
 #include "agent/content.h"
+#include "agent/journal.h"
 #include "agent/machine.h"
 #include "base/arena.h"
 #include "base/err.h"
@@ -81,9 +82,12 @@ struct agent {
 	struct agent_config cfg;
 	char *dir; /* A */
 	struct machine machine;
+	struct journal *journal;
 	struct agent_unit **unit; /* by name, bytewise */
 	size_t n, size;
 	int epoll, inotify, lock, port;
+	int64_t look_at, tidy_at, tick_at; /* CLOCK_MONOTONIC, ms */
+	bool asked; /* a unit was PUT or deleted, or is gone: placement is looked at again */
 	bool dirty; /* something changed: the plan must be made anew */
 	bool stop;
 };

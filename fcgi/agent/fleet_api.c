@@ -310,7 +310,7 @@ static void machines_patch(struct agent *ag, struct http_in *in)
 			return;
 		}
 	}
-	ag->dirty = true;
+	ag->asked = ag->dirty = true;
 	http_reply(in, 204, "application/json", "", 0);
 }
 
@@ -370,7 +370,7 @@ static void unit_delete(struct agent *ag, struct http_in *in, const char *name)
 		return;
 	}
 	content_unref(old);
-	ag->dirty = true;
+	ag->asked = ag->dirty = true;
 	http_reply(in, 204, NULL, "", 0);
 }
 
@@ -482,12 +482,12 @@ static void unit_save(struct agent *ag, struct http_in *in, struct agent_unit *u
 		u->content = old;
 		u->desired = was;
 		content_unref(content);
-		ag->dirty = true; /* one that was new is dropped */
+		ag->asked = ag->dirty = true; /* one that was new is dropped */
 		http_reply_error(in, 500, "");
 		return;
 	}
 	content_unref(old);
-	ag->dirty = true;
+	ag->asked = ag->dirty = true;
 	http_reply(in, status, NULL, "", 0);
 }
 

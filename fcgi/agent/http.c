@@ -46,6 +46,11 @@ static size_t keep(void *cls, struct MHD_Connection *c, char *s)
 	return strlen(s);
 }
 
+const char *http_decode(struct http_in *in, const char *text)
+{
+	return decode(&in->a, text, true);
+}
+
 struct value {
 	struct http_in *in;
 	const char *name;

@@ -50,6 +50,8 @@ void http_close(struct http_listener *l);
 
 /* the nth value of a query parameter, decoded; NULL: there are fewer. "" for one without a value */
 const char *http_query(struct http_in *in, const char *name, size_t nth);
+/* one part of a query as it came, decoded; NULL: it is not well formed */
+const char *http_decode(struct http_in *in, const char *text);
 /* the only value of a header; *ret_n counts them. NULL: none */
 const char *http_header(struct http_in *in, const char *name, size_t *ret_n);
 

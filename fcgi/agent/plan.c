@@ -466,6 +466,7 @@ static bool attach(struct agent *ag, struct agent_unit *u, int64_t now)
 static void unload_done(struct agent *ag, struct agent_unit *u)
 {
 	super_unload(ag, u);
+	ag->asked = true;
 	u->start_wanted = u->stopping = false;
 	LOG(DEBUG, "agent.unloaded", KV("unit", u->name));
 }
@@ -567,7 +568,9 @@ int plan_step(struct agent *ag)
 	size_t slots;
 
 	ag->dirty = false;
-	place(ag);
+	if (ag->asked)
+		place(ag);
+	ag->asked = false;
 	for (size_t i = 0; i < ag->n; i++)
 		calm = settle(ag, ag->unit[i], now) && calm;
 	calm = sweep(ag) && calm;

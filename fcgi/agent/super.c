@@ -145,11 +145,13 @@ static bool make_service(const struct agent *ag, const struct agent_unit *u, str
 	auto_free char *dir = service_path(ag, u, "log"), *run = service_path(ag, u, "run");
 	auto_free char *finish = service_path(ag, u, "finish"),
 		       *log_run = service_path(ag, u, "log/run");
-	auto_free char *config = xasprintf("%s/config", log), *helper = super_helper("nap-unit");
+	auto_free char *config = xasprintf("%s/config", log), *name = xasprintf("%s/name", log);
+	auto_free char *helper = super_helper("nap-unit");
 	auto_buf struct buf b = { 0 };
 
 	if (!dir_make(dir, 0700, e) || !dir_make(log, 0700, e) ||
-		!put(config, LOG_BYTES, strlen(LOG_BYTES), 0600, e))
+		!put(config, LOG_BYTES, strlen(LOG_BYTES), 0600, e) ||
+		!put(name, u->name, strlen(u->name), 0600, e))
 		return false;
 	buf_init(&b, 16 * 1024);
 	buf_puts(&b, "#!/bin/sh\nexec ");
@@ -174,6 +176,20 @@ static bool make_service(const struct agent *ag, const struct agent_unit *u, str
 	buf_shell(&b, log);
 	buf_putc(&b, '\n');
 	return put_script(log_run, b.data, e);
+}
+
+/* The events stay with the log when the unit goes, and come back with it: by rename, so that no reader loses its place. */
+static void move_events(const struct agent *ag, const struct agent_unit *u, bool away)
+{
+	static const char *const files[] = { "events.old", "events" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		auto_free char *more = xasprintf("%s/%s", u->folder, files[i]);
+		auto_free char *log = agent_path(ag, "log", more),
+			       *unit = agent_path(ag, "unit", more);
+
+		(void)(away ? rename(unit, log) : rename(log, unit));
+	}
 }
 
 static bool make_unit(const struct agent *ag, const struct agent_unit *u, struct err *e)
@@ -210,7 +226,9 @@ bool super_load(struct agent *ag, struct agent_unit *u, struct err *e)
 	content_unref(u->loaded);
 	u->loaded = content_ref(u->content);
 	u->swept = true;
+	move_events(ag, u, false);
 	watch(ag, u);
+	journal_unit(ag->journal, u->name, u->folder, u->uid);
 	return true;
 }
 
@@ -394,6 +412,7 @@ void super_unload(struct agent *ag, struct agent_unit *u)
 		(void)inotify_rm_watch(ag->inotify, u->watch);
 	u->watch = -1;
 	cgroup_remove(ag->cfg.block_port, u->folder);
+	move_events(ag, u, true);
 	remove_folder(ag, "service", u);
 	remove_folder(ag, "unit", u);
 	content_unref(u->loaded);
@@ -540,6 +559,7 @@ static void adopt_folder(struct agent *ag, const char *folder)
 			u->loaded = NULL;
 	}
 	watch(ag, u);
+	journal_unit(ag->journal, u->name, u->folder, u->uid);
 	(void)super_read_phase(ag, u);
 	(void)super_attach(ag, u);
 	u->launched = u->control >= 0 || u->phase.phase[0];

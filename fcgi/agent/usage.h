@@ -1,0 +1,17 @@
+/*
+ * What units use: from their cgroups, or from /proc where they have none, then only the processes of their uid.
+ */
+#ifndef NAP_AGENT_USAGE_H
+#define NAP_AGENT_USAGE_H
+
+#include "agent/agent.h"
+#include "agent/http.h"
+
+/* {"units":[{"name","memory_bytes","cpu_usec","pids","restarts"}, …]}: those that are loaded; unknown numbers left out */
+void usage_json(struct agent *ag, struct http_in *in);
+/* the same as Prometheus' text format */
+void usage_metrics(struct agent *ag, struct http_in *in);
+/* bytes of all logs on disk */
+int64_t usage_log_bytes(const struct agent *ag);
+
+#endif
