@@ -143,14 +143,16 @@ static void log_text(struct response *rs, const PGresult *r)
 
 static void log_json(struct response *rs, const PGresult *r, int64_t limit)
 {
-	static const struct row_field FIELDS[] = { { "seq", ROW_NUMBER }, { "at", ROW_TIME },
-		{ "line", ROW_TEXT } };
 	struct buf *b = list_begin(rs);
 	int n = (int)MIN(db_rows(r), limit);
 
-	rows_objects(r, FIELDS, ARRAY_SIZE(FIELDS), n, b);
-	buf_puts(b, "],\"next\":");
+	for (int i = 0; i < n; i++) {
+		if (i)
+			buf_putc(b, ',');
+		operation_line_json(b, r, i);
+	}
 	/* a place in the log, as plain as the stream's id: lines are numbered for everybody */
+	buf_puts(b, "],\"next\":");
 	if (db_rows(r) > n)
 		buf_printf(b, "\"%s\"}", db_text(r, n - 1, "seq"));
 	else

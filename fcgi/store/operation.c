@@ -50,6 +50,12 @@ SQL(OPERATION_CANCEL,
 	"WHERE id = $1 AND state IN ('queued', 'receiving', 'running') AND NOT switched AND kind "
 	"<> 'destroy'");
 
+/* an app whose first deploy never began starts no more */
+SQL(OPERATION_CANCEL_APP,
+	"UPDATE app a SET state = 'empty' FROM operation o WHERE o.id = $1 AND o.state = 'cancelled' AND a.id = o.app_id "
+	"AND a.state = 'starting' AND a.release_id IS NULL AND a.next_release_id IS NULL AND NOT EXISTS (SELECT 1 "
+	"FROM operation x WHERE x.app_id = a.id AND x.state IN ('receiving', 'queued', 'running'))");
+
 bool operation_cancel(struct db *db, int64_t id, struct err *e)
 {
 	int64_t n, found;
@@ -57,7 +63,7 @@ bool operation_cancel(struct db *db, int64_t id, struct err *e)
 	if (!db_exec(db, &n, e, OPERATION_CANCEL, I64(id)))
 		return false;
 	if (n == 1)
-		return true;
+		return db_exec(db, NULL, e, OPERATION_CANCEL_APP, I64(id));
 	if (!db_one_i64(db, &found, e, "SELECT id FROM operation WHERE id = $1", I64(id)))
 		return false;
 	return err_set(e, ERR_CONFLICT, "too_late", "the operation can no longer be cancelled");
