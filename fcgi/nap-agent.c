@@ -77,6 +77,8 @@ int main(int argc, char **argv)
 		return usage();
 	log_start("nap-agent", LOG_INFO);
 	if (stop_all)
+		cfg.isolation = NULL;
+	if (stop_all)
 		return agent_stop_all(&cfg, &e) ? 0 : die(&e);
 	return agent_run(&cfg, &e) ? 0 : die(&e);
 }

@@ -10,10 +10,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "base/text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
@@ -21,10 +23,12 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
-#define LOOK_MS 5000  /* phases are looked at that often even if nothing was told */
-#define TIDY_MS 60000 /* logs of units that are gone */
+#define LOOK_MS	    5000 /* phases are looked at that often even if nothing was told */
+#define STOP_ALL_MS 120000
+#define TIDY_MS	    60000 /* logs of units that are gone */
 
 static const char *const STATE_WORDS[] = { "inactive", "loaded", "launched" };
 
@@ -223,6 +227,17 @@ static void find_orphans(struct agent *ag)
 	}
 }
 
+static int kept_block(const char *path)
+{
+	auto_arena struct arena a = { 0 };
+	struct err e = { 0 };
+	int64_t n;
+	char *text;
+
+	return file_read(path, 32, &a, &text, NULL, &e) && parse_i64(text, 0, 65535, &n) ? (int)n
+											 : 0;
+}
+
 static bool make_folders(struct agent *ag, struct err *e)
 {
 	static const struct {
@@ -239,6 +254,10 @@ static bool make_folders(struct agent *ag, struct err *e)
 
 		if (!dir_make(dir, folders[i].mode, e))
 			return false;
+	}
+	if (!ag->cfg.isolation) { /* it comes to stop, and names the cgroups as the former one did */
+		ag->cfg.block_port = kept_block(path);
+		return true;
 	}
 	(void)snprintf(block, sizeof block, "%d", ag->cfg.block_port);
 	return dir_make(sockets, 0711, e) && file_replace(path, block, strlen(block), 0644, e);
@@ -337,9 +356,10 @@ static bool open_agent(
 	*ag = (struct agent){ .cfg = *cfg, .epoll = -1, .inotify = -1, .lock = -1, .port = -1 };
 	ag->dir = xasprintf("%s/agent", cfg->state);
 	ag->journal = journal_new(ag->dir);
-	if (!lock_folder(ag, e) || !hold_port(ag, e) || !machine_open(&ag->machine, ag->dir, e) ||
-		!open_loop(ag, ret_signals, e) || !make_folders(ag, e) ||
-		!choose_isolation(ag, e) || !store_load(ag, e))
+	if (!lock_folder(ag, e) || (cfg->isolation && !hold_port(ag, e)) ||
+		!machine_open(&ag->machine, ag->dir, e) || !open_loop(ag, ret_signals, e) ||
+		!make_folders(ag, e) || (cfg->isolation && !choose_isolation(ag, e)) ||
+		!store_load(ag, e))
 		return false;
 	fresh = is_fresh(ag);
 	super_adopt(ag);
@@ -465,12 +485,36 @@ static bool open_door(struct agent *ag, struct http_listener *l, const char *fil
 	return true;
 }
 
+static size_t loaded_units(const struct agent *ag)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ag->n; i++)
+		n += ag->unit[i]->loaded != NULL;
+	return n;
+}
+
+/* fleet's API, and one order of nap's own: everything stops, and nothing starts as long as this agent lives */
+static void api(void *ctx, struct http_in *in)
+{
+	struct agent *ag = ctx;
+	char text[64];
+
+	if (!streq(in->path, "/nap/v1/stop-all") || !streq(in->method, "POST")) {
+		fleet_api(ctx, in);
+		return;
+	}
+	ag->stop_all = ag->asked = ag->dirty = true;
+	(void)snprintf(text, sizeof text, "{\"loaded\":%zu}\n", loaded_units(ag));
+	http_reply(in, 202, "application/json", text, strlen(text));
+}
+
 bool agent_run(const struct agent_config *cfg, struct err *e)
 {
 	struct agent ag;
-	struct door d = { .api = { .fn = fleet_api, .ctx = &ag },
-		.read = { .fn = entries_http },
-		.signals = -1 };
+	struct door d = {
+		.api = { .fn = api, .ctx = &ag }, .read = { .fn = entries_http }, .signals = -1
+	};
 	bool ok = open_agent(&ag, cfg, &d.signals, e);
 
 	d.entries = entries_new(&ag);
@@ -491,8 +535,84 @@ bool agent_run(const struct agent_config *cfg, struct err *e)
 	return ok;
 }
 
+/* Without a running agent: as one, but without sockets and for that alone. */
+static bool stop_alone(struct agent *ag, struct err *e)
+{
+	int64_t deadline = clock_mono_ms() + STOP_ALL_MS;
+
+	ag->stop_all = ag->asked = true;
+	while (loaded_units(ag)) {
+		struct epoll_event ev[64];
+		int n = epoll_wait(ag->epoll, ev, ARRAY_SIZE(ev), 20);
+
+		for (int i = 0; i < n; i++) {
+			if (ev[i].data.ptr == &ag->inotify)
+				on_inotify(ag);
+			else if (ev[i].data.ptr != ag)
+				plan_runsv_gone(ag, ev[i].data.ptr);
+		}
+		(void)plan_step(ag);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (clock_mono_ms() > deadline)
+			return err_set(e, ERR_TIMEOUT, "not_stopped",
+				"%zu units could not be stopped", loaded_units(ag));
+	}
+	return true;
+}
+
+/* asks the running agent; its answer tells how many units are left. False: it does not answer. */
+static bool ask_to_stop(const struct agent_config *cfg, int64_t *ret_left)
+{
+	static const char request[] = "POST /nap/v1/stop-all HTTP/1.0\r\nHost: agent\r\n"
+				      "Content-Length: 0\r\n\r\n";
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timeval patience = { .tv_sec = 10 };
+	char answer[2048];
+	size_t n = 0;
+	const char *at;
+	long long left;
+
+	if (snprintf(sa.sun_path, sizeof sa.sun_path, "%s/run/agent/agent.sock", cfg->state) >=
+			(int)sizeof sa.sun_path ||
+		fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0 ||
+		connect(fd, (struct sockaddr *)&sa, sizeof sa) < 0 ||
+		write(fd, request, sizeof request - 1) != sizeof request - 1)
+		return false;
+	while (n < sizeof answer - 1) {
+		ssize_t got = read(fd, answer + n, sizeof answer - 1 - n);
+
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+	}
+	answer[n] = '\0';
+	at = strstr(answer, "{\"loaded\":");
+	if (!at || sscanf(at + 10, "%lld", &left) != 1)
+		return false;
+	*ret_left = left;
+	return true;
+}
+
 bool agent_stop_all(const struct agent_config *cfg, struct err *e)
 {
-	(void)cfg;
-	return err_set(e, ERR_INTERNAL, "internal", "not yet");
+	int64_t deadline = clock_mono_ms() + STOP_ALL_MS, left = 0;
+
+	while (clock_mono_ms() < deadline) {
+		struct agent ag;
+		int signals = -1;
+		bool alone = open_agent(&ag, cfg, &signals, e), done = alone && stop_alone(&ag, e);
+
+		if (signals >= 0)
+			(void)close(signals);
+		close_agent(&ag);
+		if (alone || !streq(e->code, "already_running"))
+			return done;
+		if (ask_to_stop(cfg, &left) && left == 0)
+			return true;
+		(void)poll(NULL, 0, 100);
+	}
+	return err_set(
+		e, ERR_TIMEOUT, "not_stopped", "%lld units could not be stopped", (long long)left);
 }

@@ -35,7 +35,7 @@ bool fleet_state_parse(const char *word, enum fleet_state *ret);
 
 struct agent_config {
 	const char *state;     /* S, absolute */
-	const char *isolation; /* auto, crun, bwrap, setpriv, none */
+	const char *isolation; /* auto, crun, bwrap, setpriv, none; NULL: no unit will be started */
 	int block_port;	       /* 0: none */
 	uid_t block_uid;       /* units' uids from here + 1000 */
 	uid_t allow_uid;
@@ -90,6 +90,7 @@ struct agent {
 	bool asked; /* a unit was PUT or deleted, or is gone: placement is looked at again */
 	bool dirty; /* something changed: the plan must be made anew */
 	bool stop;
+	bool stop_all; /* no unit is placed any more */
 };
 
 struct agent_unit *agent_find(const struct agent *ag, const char *name);

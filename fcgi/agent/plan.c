@@ -221,7 +221,7 @@ static bool may_run(struct agent *ag, const struct agent_unit *u)
 	struct place p = { ag, u, true };
 
 	if (!u->content || u->desired == FLEET_INACTIVE || fleet_name_is_template(u->name) ||
-		strlen(u->name) > NAME_LIMIT || streq(ag->cfg.isolation, "missing"))
+		strlen(u->name) > NAME_LIMIT || ag->stop_all || streq(ag->cfg.isolation, "missing"))
 		return false;
 	each_name(u, u->content, "X-Fleet", "MachineOf", need_peer, &p);
 	each_name(u, u->content, "X-Fleet", "MachineID", need_machine, &p);

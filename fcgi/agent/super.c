@@ -19,6 +19,7 @@
 #define LAST_UID	65535 /* a block is 65,536 uids */
 #define STOP_DEFAULT_MS 90000
 #define STOP_MARGIN_MS	15000
+#define STOP_ALL_MS	12000 /* nobody waits longer for the whole machine to stop */
 #define EVENTS_MAX	(256 * 1024)
 #define LOG_BYTES	"s8388608\nn7\n" /* 64 MiB a unit with the current file */
 
@@ -378,7 +379,7 @@ void super_stop(struct agent *ag, struct agent_unit *u)
 		(void)control(u, "x");
 		u->stopping = true;
 		/* nap-unit keeps the unit's own time; the agent forces what nap-unit could not end */
-		u->kill_ms = now + super_stop_ms(u) + STOP_MARGIN_MS;
+		u->kill_ms = now + (ag->stop_all ? STOP_ALL_MS : super_stop_ms(u) + STOP_MARGIN_MS);
 		u->kills = 0;
 	} else if (u->control >= 0 && now >= u->kill_ms) {
 		bool gone;
