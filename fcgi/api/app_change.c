@@ -254,6 +254,7 @@ static bool deploy_again(struct request *rq, struct response *rs, const struct a
 	s.url_given = w->source.secret !=
 		      NULL; /* a new password is taken, a missing one leaves the old */
 	return growth_fits(rq, app, w, e) && app_configure(rq->db, app->id, &s, e) &&
+	       app_set_starting(rq->db, app->id, e) &&
 	       app_operation(rq, rs, app->id, app->name, "deploy", NULL, NULL, e);
 }
 

@@ -72,7 +72,8 @@ static bool deploy_again(struct request *rq, struct response *rs, struct err *e)
 		o = json_pack("{s:s}", "ref", body.ref);
 		args = json_dumps(o, JSON_COMPACT);
 	}
-	return app_operation(rq, rs, app.id, app.name, "deploy", NULL, args, e);
+	return app_set_starting(rq->db, app.id, e) &&
+	       app_operation(rq, rs, app.id, app.name, "deploy", NULL, args, e);
 }
 
 struct rollback_body {

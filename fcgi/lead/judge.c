@@ -258,7 +258,10 @@ static const char *app_state(const struct app *a, const struct count *c)
 	if (a->deleting)
 		return "deleting";
 	if (!a->release_id && !a->next_release_id)
-		return streq(a->state, "failed") ? "failed" : a->deployed ? "starting" : "empty";
+		/* 'starting' and 'failed' are said by the request and the job; its source is on its way, or was no good */
+		return streq(a->state, "failed")		    ? "failed"
+		       : a->deployed || streq(a->state, "starting") ? "starting"
+								    : "empty";
 	if (a->stopped || a->instances == 0)
 		return "stopped";
 	if (!a->release_id)

@@ -50,6 +50,14 @@ static json_t *error_json(const PGresult *r, int row)
 		"lines", json_column(r, row, "error_lines", json_array()));
 }
 
+/* a push being received is, to clients, one that waits */
+static const char *state_of(const PGresult *r, int row)
+{
+	const char *state = db_text(r, row, "state");
+
+	return streq(state, "receiving") ? "queued" : state;
+}
+
 json_t *operation_json(const PGresult *r, int row)
 {
 	json_t *release = db_is_null(r, row, "release_number")
@@ -59,7 +67,7 @@ json_t *operation_json(const PGresult *r, int row)
 	return json_pack(
 		"{s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:b, s:o, s:o, s:s, s:o, s:o, s:o}",
 		"id", json_id(db_i64(r, row, "id")), "kind", db_text(r, row, "kind"), "app",
-		db_text(r, row, "app"), "state", db_text(r, row, "state"), "position",
+		db_text(r, row, "app"), "state", state_of(r, row), "position",
 		json_number(r, row, "position"), "release", release, "steps",
 		json_column(r, row, "steps", json_array()), "done",
 		(json_int_t)db_i64(r, row, "done"), "total", (json_int_t)db_i64(r, row, "total"),

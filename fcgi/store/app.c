@@ -226,6 +226,13 @@ bool app_set_scale(struct db *db, int64_t id, int n, struct err *e)
 	return db_exec(db, NULL, e, SET_SCALE, I64(id), I64(n));
 }
 
+SQL(SET_STARTING, "UPDATE app SET state = 'starting' WHERE id = $1 AND release_id IS NULL");
+
+bool app_set_starting(struct db *db, int64_t id, struct err *e)
+{
+	return db_exec(db, NULL, e, SET_STARTING, I64(id));
+}
+
 SQL(SET_STOPPED, "UPDATE app SET stopped = $2::boolean WHERE id = $1");
 
 bool app_set_stopped(struct db *db, int64_t id, bool stopped, struct err *e)

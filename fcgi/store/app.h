@@ -86,6 +86,8 @@ bool app_same_group(struct db *db, int64_t one, int64_t other);
 
 /* n -1: follow the profile again. Errors: quota_memory, quota_instances */
 NODISCARD bool app_set_scale(struct db *db, int64_t id, int n, struct err *e);
+/* a deploy is on its way: what has no release yet is starting */
+NODISCARD bool app_set_starting(struct db *db, int64_t id, struct err *e);
 NODISCARD bool app_set_stopped(struct db *db, int64_t id, bool stopped, struct err *e);
 NODISCARD bool app_set_env(struct db *db, int64_t id, const char *env, struct err *e);
 /* marks it as being destroyed; the row goes when the job has ended */

@@ -315,6 +315,9 @@ def test_cancelling_the_first_deploy_leaves_an_app_that_does_not_start(me):
     id_ = me.get("/operations").json["items"][0]["id"]
     me.post("/operations/%s/cancel" % id_)
     assert me.get("/apps/web").json["state"] == "empty"
+    assert me.post("/apps/web/releases").json["app"]["state"] == "starting"
+    me.sql("UPDATE operation SET state = 'receiving' WHERE state = 'queued' AND tenant_id = TENANT")
+    assert me.get("/operations/%d" % (int(id_) + 1)).json["state"] == "queued"
 
 
 def test_the_log_of_an_operation(me):
