@@ -267,6 +267,22 @@ struct reader {
 	bool done;
 };
 
+static bool passes(const struct applog_filter *f, const struct applog_entry *entry)
+{
+	return (!f->instance || f->instance == entry->instance) &&
+	       (!f->release || f->release == entry->release);
+}
+
+static void add(struct reader *r, const struct applog_entry *entry)
+{
+	if (r->n == r->size) {
+		r->size = MAX(r->size * 2, (size_t)64);
+		r->kept = xrealloc_array(r->kept, r->size, sizeof *r->kept);
+	}
+	r->kept[r->n++] = *entry;
+}
+
+/* reading backwards: the last ones are wanted, enough is enough */
 static void keep(struct reader *r, const struct applog_entry *entry)
 {
 	if (r->last == 0)
@@ -274,20 +290,9 @@ static void keep(struct reader *r, const struct applog_entry *entry)
 	else if (entry->seq >= r->below)
 		return;
 	r->below = entry->seq;
-	if (entry->seq <= r->filter->after) {
-		r->done = true;
-		return;
-	}
-	if ((r->filter->instance && r->filter->instance != entry->instance) ||
-		(r->filter->release && r->filter->release != entry->release))
-		return;
-	if (r->n == r->size) {
-		r->size = MAX(r->size * 2, (size_t)64);
-		r->kept = xrealloc_array(r->kept, r->size, sizeof *r->kept);
-	}
-	r->kept[r->n++] = *entry;
-	/* the last ones are wanted: enough is enough */
-	r->done = r->filter->after == 0 && r->n >= r->filter->lines;
+	if (passes(r->filter, entry))
+		add(r, entry);
+	r->done = r->n >= r->filter->lines;
 }
 
 static bool read_file(struct reader *r, const char *path, struct arena *a, struct err *e)
@@ -308,32 +313,135 @@ static bool read_file(struct reader *r, const char *path, struct arena *a, struc
 	return true;
 }
 
+/* the whole line that begins at start; false: it is none of ours */
+static bool parse_at(
+	const struct map *m, size_t start, size_t end, size_t *ret_next, struct applog_entry *ret)
+{
+	const char *nl = memchr(m->data + start, '\n', end - start);
+	size_t stop = nl ? (size_t)(nl - m->data) : end;
+
+	*ret_next = MIN(stop + 1, end);
+	return applog_parse(m->data + start, stop - start, ret);
+}
+
+static int64_t seq_at(const struct map *m, size_t start, size_t end)
+{
+	const char *space = memchr(m->data + start, ' ', end - start);
+	int64_t seq;
+
+	return space && parse_slice_i64((struct slice){ m->data + start,
+						(size_t)(space - m->data) - start },
+				1, INT64_MAX, &seq)
+		       ? seq
+		       : 0;
+}
+
+/* the start of the first line behind `after`: seqs grow, so halve */
+static size_t seek_behind(const struct map *m, size_t end, int64_t after)
+{
+	size_t low = 0, high = end; /* all before low are not wanted; high is wanted, or the end */
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const char *nl = memrchr(m->data + low, '\n', middle - low);
+		size_t start = nl ? (size_t)(nl + 1 - m->data) : low;
+
+		if (seq_at(m, start, end) > after)
+			high = start;
+		else {
+			nl = memchr(m->data + start, '\n', end - start);
+			low = nl ? (size_t)(nl + 1 - m->data) : end;
+		}
+	}
+	return low;
+}
+
+/*
+ * The first lines behind filter->after: the files from the oldest on. One that does not go on where the former ended
+ * was rotated in between: *ret_gap, and what was read before it stands.
+ */
+static bool read_forward(
+	struct reader *r, const char *folder, struct arena *a, bool *ret_gap, struct err *e)
+{
+	int64_t before = MAX(r->filter->after, (int64_t)0);
+	char path[600];
+
+	*ret_gap = false;
+	for (int i = APPLOG_FILES - 1; i >= 0; i--) {
+		struct map *m = arena_alloc(a, sizeof *m);
+		struct applog_entry entry;
+		ssize_t last;
+		size_t end;
+
+		file_name(path, sizeof path, folder, i);
+		if (!map_file(path, m, e))
+			return false;
+		arena_defer(a, unmap, m);
+		end = whole_end(m);
+		if (end == 0)
+			continue;
+		if (seq_at(m, 0, end) > before + 1) {
+			*ret_gap = true;
+			if (r->last > 0)
+				return true;
+		}
+		last = line_before(m, end);
+		r->last = MAX(r->last, seq_at(m, (size_t)last, end));
+		before = MAX(before, r->last);
+		for (size_t at = seek_behind(m, end, r->filter->after);
+			at < end && r->n < r->filter->lines;)
+			if (parse_at(m, at, end, &at, &entry) && entry.seq > r->filter->after &&
+				passes(r->filter, &entry))
+				add(r, &entry);
+	}
+	return true;
+}
+
+static bool read_backward(struct reader *r, const char *folder, struct arena *a, struct err *e)
+{
+	char path[600];
+
+	for (int i = 0; !r->done && i < APPLOG_FILES; i++) {
+		file_name(path, sizeof path, folder, i);
+		if (!read_file(r, path, a, e))
+			return false;
+	}
+	for (size_t i = 0; i < r->n / 2; i++) {
+		struct applog_entry other = r->kept[i];
+
+		r->kept[i] = r->kept[r->n - 1 - i];
+		r->kept[r->n - 1 - i] = other;
+	}
+	return true;
+}
+
 bool applog_read(const char *dir, int64_t app_id, const struct applog_filter *filter,
 	struct arena *a, struct applog_entry **ret, size_t *ret_n, int64_t *ret_last, struct err *e)
 {
 	struct reader r = { .filter = filter };
-	struct applog_entry *list;
-	size_t n;
-	char folder[512], path[600];
+	char folder[512];
+	bool ok, gap = false;
 
 	(void)snprintf(folder, sizeof folder, "%s/%lld", dir, (long long)app_id);
-	for (int i = 0; !r.done && i < APPLOG_FILES; i++) {
-		file_name(path, sizeof path, folder, i);
-		if (!read_file(&r, path, a, e)) {
-			free(r.kept);
-			return false;
+	if (filter->after == 0)
+		ok = read_backward(&r, folder, a, e);
+	else {
+		ok = read_forward(&r, folder, a, &gap, e);
+		if (ok && gap) { /* rotated while we read, or what came before is gone for good */
+			r.n = 0;
+			r.last = 0;
+			ok = read_forward(&r, folder, a, &gap, e);
 		}
 	}
-	/* after a seq the first ones are wanted, which stand at the end */
-	n = MIN(r.n, filter->lines);
-	list = arena_alloc(a, (n + 1) * sizeof *list);
-	for (size_t i = 0; i < n; i++)
-		list[i] = r.kept[r.n - 1 - i];
+	if (ok) {
+		*ret = arena_alloc(a, (r.n + 1) * sizeof **ret);
+		if (r.n)
+			memcpy(*ret, r.kept, r.n * sizeof **ret);
+		*ret_n = r.n;
+		*ret_last = r.last;
+	}
 	free(r.kept);
-	*ret = list;
-	*ret_n = n;
-	*ret_last = r.last;
-	return true;
+	return ok;
 }
 
 void applog_json(struct buf *b, const struct applog_entry *entry)

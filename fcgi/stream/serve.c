@@ -78,8 +78,8 @@ static void answer(FCGX_Request *fcgx, struct opening *o, struct response *rs)
 	FCGX_Finish_r(fcgx);
 }
 
-/* From here on the connection is the hub's: libfcgi forgets it and does not close it. */
-static bool hand_over(struct door_keeper *d, FCGX_Request *fcgx, struct opening *o,
+/* On success the connection is the hub's, and o->stream too. */
+static bool hand_over(struct door_keeper *d, const FCGX_Request *fcgx, struct opening *o,
 	struct response *rs, struct err *e)
 {
 	auto_buf struct buf head;
@@ -88,17 +88,12 @@ static bool hand_over(struct door_keeper *d, FCGX_Request *fcgx, struct opening 
 	buf_init(&head, 65536);
 	print_head(o, rs, &head);
 	s->request = fcgx->requestId;
-	/* a descriptor of its own: libfcgi may close the other whenever it likes */
-	s->fd = fcntl(fcgx->ipcFd, F_DUPFD_CLOEXEC, 3);
-	if (s->fd < 0)
-		return err_errno(e, "could not keep the connection");
+	s->fd = fcgx->ipcFd;
 	if (!hub_admit(d->hub, s, head.data, head.len, e)) {
-		(void)close(s->fd);
 		response_clear(rs);
 		return false;
 	}
 	o->stream = NULL;
-	FCGX_Free(fcgx, 1);
 	return true;
 }
 
@@ -128,10 +123,12 @@ static void serve_one(struct door_keeper *d, FCGX_Request *fcgx)
 	if (!ok)
 		response_problem(&o.rq, &rs, &e);
 	log_opening(&o, rs.status, &e);
-	if (o.stream) {
+	if (o.stream)
 		answer(fcgx, &o, &rs);
-		free(o.stream);
-	}
+	else
+		FCGX_Free(fcgx,
+			0); /* closes nothing, above all no connection that is the hub's now */
+	free(o.stream);
 	response_release(&rs);
 	caller_used(&o.rq);
 }
