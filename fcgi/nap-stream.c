@@ -6,7 +6,7 @@
 
 int main(int argc, char **argv)
 {
-	struct config cfg;
+	static struct config cfg; /* its texts live as long as the process */
 	struct err e = { 0 };
 
 	(void)argv;
@@ -16,6 +16,6 @@ int main(int argc, char **argv)
 	}
 	if (!config_load(&cfg, &e))
 		return die(&e);
-	log_start("nap-stream", LOG_INFO);
+	log_start("nap-stream", log_level_named(cfg.log_level));
 	return stream_run(&cfg);
 }

@@ -18,6 +18,7 @@
 
 struct collector {
 	const struct config *cfg;
+	char *db_folder, *logs, *agent; /* paths */
 	struct db db;
 	struct http *http;
 	struct sink *sink;
@@ -50,9 +51,9 @@ SQL(COLLECT_LOCK, "SELECT pg_try_advisory_lock(" LOCK ")::integer");
 /* waits for the database and for the lock; false: a signal came first */
 static bool become_the_one(struct collector *c)
 {
-	const struct db_options options = { .host = config_path(c->cfg, "run/db"),
-		.user = "nap_worker",
-		.program = "nap-worker logs" };
+	const struct db_options options = {
+		.host = c->db_folder, .user = "nap_worker", .program = "nap-worker logs"
+	};
 	struct err e;
 	bool said = false;
 	int64_t mine = 0;
@@ -83,7 +84,7 @@ static void add_source(struct collector *c, const char *key, const char *url, co
 {
 	if (c->n == MAX_SOURCES || has_source(c, key, url))
 		return;
-	c->source[c->n++] = source_new(c->sink, config_path(c->cfg, "logs"), key, url, socket);
+	c->source[c->n++] = source_new(c->sink, c->logs, key, url, socket);
 	LOG(INFO, "logs.source", KV("machine", key), KV("at", socket ? socket : url));
 }
 
@@ -104,7 +105,7 @@ static void look_for_machines(struct collector *c)
 	struct err e;
 
 	if (!c->cfg->engine[0]) {
-		add_source(c, "agent", "http://agent", config_path(c->cfg, "run/agent/read.sock"));
+		add_source(c, "agent", "http://agent", c->agent);
 		return;
 	}
 	if (!db_query(&c->db, &r, &e, COLLECT_MACHINES))
@@ -168,29 +169,36 @@ static void follow(struct collector *c)
 
 int collect_run(const struct config *cfg)
 {
-	struct collector c = { .cfg = cfg, .signals = watch_signals() };
+	struct collector c = { .cfg = cfg,
+		.signals = watch_signals(),
+		.db_folder = xasprintf("%s/run/db", cfg->state),
+		.logs = xasprintf("%s/logs", cfg->state),
+		.agent = xasprintf("%s/run/agent/read.sock", cfg->state) };
+	int rc = 0;
 	int64_t long_ago = clock_mono_ms() - SWEEP_MS;
 	struct err e;
 	auto_free char *cursors = xasprintf("%s/logs/cursor", cfg->state);
 
 	if (!dir_make(cursors, 0750, &e))
-		return die(&e);
-	if (!become_the_one(&c)) {
-		db_close(&c.db);
-		return 0;
+		rc = die(&e);
+	else if (become_the_one(&c)) {
+		LOG(INFO, "logs.start");
+		c.looked = c.swept = c.ticked = long_ago;
+		c.http = http_new();
+		c.sink = sink_new(cfg, &c.db);
+		follow(&c);
+		http_free(c.http);
+		sink_tell(c.sink);
+		for (size_t i = 0; i < c.n; i++) {
+			source_keep(c.source[i]);
+			source_free(c.source[i]);
+		}
+		sink_free(c.sink);
 	}
-	LOG(INFO, "logs.start");
-	c.looked = c.swept = c.ticked = long_ago;
-	c.http = http_new();
-	c.sink = sink_new(cfg, &c.db);
-	follow(&c);
-	http_free(c.http);
-	sink_tell(c.sink);
-	for (size_t i = 0; i < c.n; i++) {
-		source_keep(c.source[i]);
-		source_free(c.source[i]);
-	}
-	sink_free(c.sink);
 	db_close(&c.db);
-	return 0;
+	(void)close(c.signals);
+	free(c.db_folder);
+	free(c.logs);
+	free(c.agent);
+	return rc;
 }

@@ -36,7 +36,7 @@ struct known {
 struct sink {
 	const struct config *cfg;
 	struct db *db;
-	const char *dir;
+	char *dir;
 	struct open_log *open[MAX_OPEN];
 	size_t open_n;
 	struct known known[2 * MAX_KNOWN]; /* open addressing, by the unit's hash */
@@ -50,7 +50,7 @@ struct sink *sink_new(const struct config *cfg, struct db *db)
 
 	s->cfg = cfg;
 	s->db = db;
-	s->dir = config_path(cfg, "logs");
+	s->dir = xasprintf("%s/logs", cfg->state);
 	s->complained_ms = -COMPLAINT_GAP;
 	return s;
 }
@@ -81,6 +81,7 @@ void sink_free(struct sink *s)
 	while (s->open_n)
 		close_log(s, 0);
 	forget_units(s);
+	free(s->dir);
 	free(s);
 }
 

@@ -23,6 +23,7 @@
 
 struct hub {
 	const struct config *cfg;
+	char *db_folder;
 	struct db db;
 	int epoll, inbox_fd;
 	/* how many streams a tenant has, and those that the hub has not taken yet: by any thread, under lock */
@@ -51,6 +52,7 @@ struct hub *hub_new(const struct config *cfg)
 	struct hub *h = xcalloc(1, sizeof *h);
 
 	h->cfg = cfg;
+	h->db_folder = xasprintf("%s/run/db", cfg->state);
 	h->epoll = epoll_create1(EPOLL_CLOEXEC);
 	h->inbox_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	h->db_watched = -1;
@@ -65,6 +67,7 @@ void hub_free(struct hub *h)
 	if (!h)
 		return;
 	db_close(&h->db);
+	free(h->db_folder);
 	(void)close(h->epoll);
 	(void)close(h->inbox_fd);
 	(void)pthread_mutex_destroy(&h->lock);
@@ -258,7 +261,7 @@ static void watch_database(struct hub *h)
 static bool database_open(struct hub *h, struct err *e)
 {
 	const struct db_options options = {
-		.host = config_path(h->cfg, "run/db"), .user = "nap_api", .program = "nap-stream"
+		.host = h->db_folder, .user = "nap_api", .program = "nap-stream"
 	};
 
 	return db_open(&h->db, &options, e) && db_listen(&h->db, "nap_event", e) &&

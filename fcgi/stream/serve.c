@@ -24,6 +24,7 @@ struct door_keeper {
 	pthread_mutex_t *
 		turn; /* one thread at a time waits at the socket: else all of them wake, and one stays in accept */
 	int stop_fd;
+	const char *db_folder;
 	struct db db;
 };
 
@@ -203,9 +204,8 @@ static bool open_door(struct door_keeper *d, pthread_t *ret)
 
 	/* a database that is away is no reason to leave: requests say 503 until it is back */
 	if (!db_open(&d->db,
-		    &(struct db_options){ .host = config_path(d->cfg, "run/db"),
-			    .user = "nap_api",
-			    .program = "nap-stream" },
+		    &(struct db_options){
+			    .host = d->db_folder, .user = "nap_api", .program = "nap-stream" },
 		    &e))
 		LOG(WARNING, "database", KV("error", e.msg), KV("detail", e.detail));
 	(void)pthread_attr_init(&small);
@@ -217,6 +217,7 @@ static bool open_door(struct door_keeper *d, pthread_t *ret)
 
 int stream_run(const struct config *cfg)
 {
+	auto_free char *db_folder = xasprintf("%s/run/db", cfg->state);
 	pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 	struct door_keeper doors[ACCEPTING];
 	pthread_t threads[ACCEPTING];
@@ -230,9 +231,11 @@ int stream_run(const struct config *cfg)
 		return 1;
 	}
 	for (size_t i = 0; i < ACCEPTING; i++) {
-		doors[i] = (struct door_keeper){
-			.cfg = cfg, .hub = hub, .turn = &turn, .stop_fd = stop
-		};
+		doors[i] = (struct door_keeper){ .cfg = cfg,
+			.hub = hub,
+			.turn = &turn,
+			.stop_fd = stop,
+			.db_folder = db_folder };
 		if (!open_door(&doors[i], &threads[i]))
 			return 1;
 	}
