@@ -1,0 +1,221 @@
+"""The main job from outside, with HTTP and git only: source in, instances running and reachable."""
+import http.client
+import json
+import os
+import threading
+import time
+
+from stack import ask, git, run_git, wait_until, web_app, write_files
+
+
+def instances(tenant, name):
+    r = tenant.api("GET", f"/apps/{name}/instances")
+    assert r.status == 200, r
+    return r.json()["items"]
+
+
+def ready(tenant, name):
+    return sorted(int(i["number"]) for i in instances(tenant, name) if i["state"] == "ready")
+
+
+def who(tenant, app, n=60):
+    """instances that answered n visits"""
+    return {tenant.visit(app).json()["instance"] for _ in range(n)}
+
+
+def test_a_repository_by_url_answers_from_all_its_instances(tenant, git_server):
+    url = git_server.repo("shop", web_app(scale=3))
+    app = tenant.deploy(url)
+    assert (app["name"], app["state"], app["desired_instances"], app["running_instances"]) == ("shop", "running", 3, 3)
+    assert app["commit"] == git_server.head("shop") and app["url"] == url
+    assert who(tenant, app) == {"1", "2", "3"}
+
+
+def test_scaling_up_and_down(tenant, git_server):
+    app = tenant.deploy(git_server.repo("scaled", web_app()), scale=1)
+    for n in (3, 1):
+        r = tenant.api("PUT", "/apps/scaled/scale", {"instances": n}, {"Prefer": "wait=60"})
+        assert r.status == 200, r
+        wait_until(lambda: ready(tenant, "scaled") == list(range(1, n + 1)))
+    assert who(tenant, app, 10) == {"1"}
+
+
+class Load:
+    """Visits an app over and over, each time on a new connection, and keeps what went wrong."""
+
+    def __init__(self, tenant, app):
+        self.tenant, self.app, self.bad, self.n, self.words = tenant, app, [], 0, set()
+        self.ended = threading.Event()
+        self.threads = [threading.Thread(target=self.run) for _ in range(2)]
+        for t in self.threads:
+            t.start()
+
+    def run(self):
+        while not self.ended.is_set():
+            try:
+                r = self.tenant.visit(self.app)
+                if r.status == 200:
+                    self.words.add(r.json()["word"])
+                else:
+                    self.bad.append(repr(r))
+            except (OSError, http.client.HTTPException) as e:
+                self.bad.append(repr(e))
+            self.n += 1
+            time.sleep(0.005)
+
+    def end(self):
+        self.ended.set()
+        for t in self.threads:
+            t.join()
+
+
+def test_a_second_deploy_under_load_fails_no_request(tenant, git_server):
+    url = git_server.repo("busy", web_app("one", scale=2))
+    app = tenant.deploy(url)
+    load = Load(tenant, app)
+    git_server.repo("busy", web_app("two", scale=2), "second")
+    r = tenant.api("POST", "/apps/busy/releases", {}, {"Prefer": "wait=60"})
+    assert r.status == 200, r
+    wait_until(lambda: tenant.visit(app).json()["word"] == "two")
+    wait_until(lambda: len(instances(tenant, "busy")) == 2, why="the old instances were not removed")
+    load.end()
+    assert load.bad == [] and load.n > 20
+    assert load.words == {"one", "two"}
+
+
+def test_a_killed_instance_fails_no_request_and_comes_back(nap, tenant, git_server):
+    app = tenant.deploy(git_server.repo("hardy", web_app(scale=3)))
+    load = Load(tenant, app)
+    pid = pid_of(app, instance="2")
+    os.kill(pid, 9)
+    wait_until(lambda: load.n > 300)
+    load.end()
+    assert load.bad == []
+    wait_until(lambda: ready(tenant, "hardy") == [1, 2, 3])
+    wait_until(lambda: pid_of(app, instance="2", none=True) not in (None, pid))
+
+
+def pid_of(app, instance, none=False):
+    """the process of an instance, found by its environment, as root sees it"""
+    for p in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{p}/environ", "rb") as f:
+                env = dict(v.split(b"=", 1) for v in f.read().split(b"\0") if b"=" in v)
+            with open(f"/proc/{p}/cmdline", "rb") as f:
+                command = f.read()
+        except OSError:
+            continue
+        if (env.get(b"NAP_APP"), env.get(b"NAP_INSTANCE")) == (app["name"].encode(), instance.encode()) and \
+                b"app.py" in command:
+            return int(p)
+    assert none, "the instance has no process"
+    return None
+
+
+def test_a_broken_deploy_keeps_the_old_release_and_says_why(tenant, git_server):
+    url = git_server.repo("fragile", web_app("good"))
+    app = tenant.deploy(url)
+    broken = web_app()
+    broken["app.py"] = "import sys\nprint('cannot go on')\nsys.exit(3)\n"
+    git_server.repo("fragile", broken, "broken")
+    r = tenant.api("POST", "/apps/fragile/releases", {}, {"Prefer": "wait=60"}, timeout=120)
+    if r.status == 202:
+        failed = tenant.outcome(r.json()["operation"]["id"])
+    else:
+        assert (r.status, r.json()["code"]) == (409, "operation_failed"), r
+        failed = r.json()["operation"]
+    assert failed["state"] == "failed"
+    text = json.dumps(failed)
+    assert "cannot go on" in text and "3" in text
+    assert tenant.visit(app).json()["word"] == "good"
+    r = tenant.api("GET", "/apps/fragile/releases")
+    assert [(x["number"], x["state"]) for x in r.json()["items"]] == [(2, "failed"), (1, "live")]
+
+
+def test_rolling_back(tenant, git_server):
+    url = git_server.repo("undo", web_app("one"))
+    app = tenant.deploy(url)
+    git_server.repo("undo", web_app("two"), "second")
+    assert tenant.api("POST", "/apps/undo/releases", {}, {"Prefer": "wait=60"}).status == 200
+    assert tenant.visit(app).json()["word"] == "two"
+    r = tenant.api("POST", "/apps/undo/rollback", {"release": 1}, {"Prefer": "wait=60"})
+    assert r.status == 200, r
+    assert tenant.visit(app).json() == {"instance": "1", "release": "3", "word": "one"}
+
+
+def test_logs_are_kept_and_followed(tenant, git_server):
+    app = tenant.deploy(git_server.repo("chatty", web_app(scale=2)))
+    wait_until(lambda: tenant.api("GET", "/apps/chatty/logs").text.count("listening on") >= 2)
+    r = tenant.api("GET", "/apps/chatty/logs?instance=1", None, {"Accept": "text/plain"})
+    assert r.status == 200 and "listening on" in r.text and r.headers["Content-Type"].startswith("text/plain")
+    c = http.client.HTTPConnection("127.0.0.1", tenant.nap.port, timeout=30)
+    c.request("GET", "/api/v1/apps/chatty/logs?lines=1", None,
+              {"Authorization": f"Bearer {tenant.token}", "Accept": "text/event-stream"})
+    stream = c.getresponse()
+    assert (stream.status, stream.headers["Content-Type"].split(";")[0]) == (200, "text/event-stream")
+    tenant.visit(app, "/print?now-or-never")
+    seen = b""
+    while b"now-or-never" not in seen:
+        line = stream.readline()
+        assert line, seen
+        seen += line
+    c.close()
+
+
+def test_a_job_that_ends_is_finished_with_its_exit_code(tenant, git_server):
+    url = git_server.repo("sum", {"profile": "command: echo the sum is 42\nmemory: 32m\n"})
+    app = tenant.deploy(url)
+    wait_until(lambda: tenant.app("sum")["state"] == "finished", why=repr(app))
+    one = instances(tenant, "sum")[0]
+    assert (one["state"], one["exit_code"]) == ("finished", 0)
+    wait_until(lambda: "the sum is 42" in tenant.api("GET", "/apps/sum/logs").text)
+
+
+def test_a_push_makes_the_app_and_tells_its_deploy(nap, tenant, tmp_path):
+    work = str(tmp_path / "work")
+    git("init", "-q", "-b", "main", work)
+    write_files(work, web_app("pushed", scale=2))
+    git("-C", work, "add", "-A")
+    git("-C", work, "commit", "-q", "-m", "first")
+    r = run_git("-C", work, "push", tenant.git_url("pushed"), "main")
+    assert r.returncode == 0, r.stdout
+    told = [line for line in r.stdout.splitlines() if line.startswith("remote: ")]
+    app = tenant.app("pushed")
+    assert app["state"] == "running" and app["commit"] == git("-C", work, "rev-parse", "HEAD")
+    assert app["address"] in told[-1]
+    assert tenant.visit(app).json()["word"] == "pushed"
+    # the same source back
+    git("clone", "-q", tenant.git_url("pushed"), str(tmp_path / "back"))
+    assert (tmp_path / "back" / "app.py").read_text() == web_app("pushed")["app.py"]
+
+    # a bad profile is refused with its line
+    write_files(work, {"profile": "memory: lots\ncommand: true\n"})
+    git("-C", work, "commit", "-qam", "bad")
+    r = run_git("-C", work, "push", tenant.git_url("pushed"), "main")
+    assert r.returncode != 0 and "profile:1" in r.stdout, r.stdout
+    assert tenant.visit(app).json()["word"] == "pushed"
+
+
+def test_a_push_without_a_credential_is_refused(nap, tenant, tmp_path):
+    work = str(tmp_path)
+    git("init", "-q", "-b", "main", work)
+    write_files(work, web_app())
+    git("-C", work, "add", "-A")
+    git("-C", work, "commit", "-q", "-m", "first")
+    for user in ("", f"{tenant.name}:wrong@"):
+        r = run_git("-C", work, "push", f"http://{user}127.0.0.1:{nap.port}/git/{tenant.name}/shop.git", "main")
+        assert r.returncode != 0
+    assert tenant.api("GET", "/apps/shop").status == 404
+
+
+def test_destroy_leaves_nothing(nap, tenant, git_server):
+    app = tenant.deploy(git_server.repo("gone", web_app(scale=2)))
+    where = ask(nap.port, "GET", "/", headers={"Host": app["address"].split("/")[2]})
+    assert where.status == 200
+    r = tenant.api("DELETE", "/apps/gone?confirm=gone", None, {"Prefer": "wait=60"})
+    assert r.status == 200, r
+    assert tenant.api("GET", "/apps/gone").status == 404
+    units = tenant.api("GET", "/units").json()["items"]
+    assert [u for u in units if ".gone." in u["name"]] == []
+    assert pid_of(app, "1", none=True) is None and pid_of(app, "2", none=True) is None
+    assert tenant.visit(app).status == 404
