@@ -30,7 +30,7 @@ build_copy_sources() {
 }
 
 build_programs() {
-	local now jobs
+	local now setup
 	build=${NAP_BUILD:-$S/build}
 	mkdir -p "$build"
 	exec 7>"$build/lock"
@@ -42,14 +42,17 @@ build_programs() {
 	fi
 	rm -f "$build/built"
 	build_copy_sources
-	jobs=$(nproc)
-	if [ ! -e "$build/Makefile" ] || ! cmp -s <(echo "${NAP_CONFIGURE:-}") "$build/configured"; then
+	# configured anew where anything of it changed: a Makefile that remakes itself under -j does not always manage
+	setup=$(cd "$build/src" && { cat configure.ac Makefile.am $(find . -name local.mk | LC_ALL=C sort); echo "${NAP_CONFIGURE:-}"; } | sha256sum)
+	if [ ! -e "$build/Makefile" ] || [ "$(cat "$build/configured" 2>/dev/null)" != "$setup" ]; then
+		rm -f "$build/configured"
 		"$build/src/autogen.sh"
 		# shellcheck disable=SC2086
 		(cd "$build" && src/configure -q ${NAP_CONFIGURE:-})
-		echo "${NAP_CONFIGURE:-}" >"$build/configured"
+		echo "$setup" >"$build/configured"
 	fi
-	make -s -j"$jobs" -C "$build" all 7>&- || give_up "the build failed" "the first error is in $S/up.log"
+	make -s -j"$(nproc)" -C "$build" all 7>&- ||
+		give_up "the build failed; the compiler's first error is in $S/up.log" "mend it, or go back to a commit that builds"
 	echo "$now" >"$build/built"
 	note "built"
 }
