@@ -1,0 +1,84 @@
+"""kill -9 of any one process of nap heals by itself, and nothing is left when it is stopped."""
+import os
+import signal
+import time
+
+import pytest
+
+from processes import left, processes
+from stack import Nap, remove_folder, temporary_folder, wait_until, web_app
+
+# Every kind there is; a new one is added here when it has been seen to heal.
+KNOWN = {
+    "postmaster", "postgres checkpointer", "postgres background writer", "postgres walwriter",
+    "postgres autovacuum launcher", "postgres logical replication", "postgres backend of nap_api",
+    "postgres backend of nap_worker", "supervisor",
+    "nap-agent of agent", "multiwatch of api", "nap-api of api", "multiwatch of login", "nap-api of login",
+    "multiwatch of wait", "nap-api of wait", "nap-stream of stream", "multiwatch of git", "fcgiwrap of git",
+    "multiwatch of push", "fcgiwrap of push", "nginx master of front", "nginx worker of front",
+    "nginx master of apps", "nginx worker of apps", "nap-worker of jobs", "nap-worker of quick",
+    "nap-worker of lead", "nap-worker of logs",
+} | {f"{p} of {s}" for p in ("runsv", "svlogd") for s in (
+    "postgres agent api login wait stream git push front apps jobs-1 jobs-2 jobs-3 quick lead logs supervisor".split())}
+
+
+@pytest.fixture(scope="module")
+def own(shared_build):
+    """A nap of this module's own: others would not like what is done to it."""
+    folder = temporary_folder()
+    copy = Nap(folder)
+    try:
+        copy.start()
+        yield copy
+    finally:
+        copy.up("--stop")
+        remove_folder(folder)
+
+
+def alive(pid):
+    return any(pid == p for p in map(int, filter(str.isdigit, os.listdir("/proc"))))
+
+
+def whole(nap, kinds):
+    """All kinds are there and all answer."""
+    try:
+        return set(processes(nap.state).values()) >= kinds and nap.api("GET", "/ready").status == 200 and \
+            nap.up("--status") == 0
+    except OSError:
+        return False
+
+
+def stable(nap):
+    kinds = set(processes(nap.state).values())
+    time.sleep(1.5)
+    return kinds & set(processes(nap.state).values())
+
+
+def test_whatever_is_killed_comes_back(own, git_server):
+    tenant = own.tenant()
+    app = tenant.deploy(git_server.repo("steady", web_app(scale=2)))
+    kinds = stable(own)
+    assert kinds - KNOWN == set(), "a kind of process that this test does not know"
+    assert len(kinds) > 30
+    # backends come and go with those who ask
+    lasting = {k for k in kinds if "backend" not in k and "autovacuum" not in k}
+    for kind in sorted(kinds):
+        pid = next((p for p, k in processes(own.state).items() if k == kind), None)
+        if pid is None:
+            continue
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: whole(own, lasting), 60, f"after {kind} was killed: " +
+                   repr(lasting - set(processes(own.state).values())) + own.said)
+    wait_until(lambda: tenant.visit(app).status == 200)
+    again = tenant.deploy(git_server.repo("after", web_app("after")))
+    assert tenant.visit(again).json()["word"] == "after"
+
+
+def test_nothing_is_left_and_the_apps_run_again(own, git_server):
+    tenant = own.tenant()
+    app = tenant.deploy(git_server.repo("lasting", web_app(scale=2)))
+    own.stop()
+    assert left(own.state) == []
+    own.start()
+    assert "initdb" not in own.said and "installed" not in own.said and "built" not in own.said
+    wait_until(lambda: tenant.visit(app).status == 200)
