@@ -1,4 +1,14 @@
 # one unit of a machine, executed: base/ and jansson only
 libnap_a_SOURCES += \
+	%D%/command.c %D%/command.h \
+	%D%/crun.c \
+	%D%/finish.c \
 	%D%/options.c %D%/options.h \
-	%D%/syntax.c %D%/syntax.h
+	%D%/plain.c %D%/plain.h \
+	%D%/probe.c %D%/probe.h \
+	%D%/run.c %D%/run.h \
+	%D%/sandbox.c %D%/sandbox.h \
+	%D%/seccomp.c %D%/seccomp.h \
+	%D%/spawn.c %D%/spawn.h \
+	%D%/syntax.c %D%/syntax.h \
+	%D%/unit_dir.c %D%/unit_dir.h

@@ -1,0 +1,56 @@
+#include "unit/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+bool spawn_start(const struct spawn *s, pid_t *ret, struct err *e)
+{
+	posix_spawn_file_actions_t fa;
+	posix_spawnattr_t at;
+	sigset_t all, none;
+	int rc;
+
+	(void)sigfillset(&all);
+	(void)sigemptyset(&none);
+	(void)posix_spawn_file_actions_init(&fa);
+	(void)posix_spawnattr_init(&at);
+	(void)posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+	if (s->pass_fd > 0)
+		(void)posix_spawn_file_actions_adddup2(&fa, s->pass_fd, 3);
+	(void)posix_spawn_file_actions_addchdir_np(&fa, s->dir ? s->dir : "/");
+	(void)posix_spawn_file_actions_addclosefrom_np(&fa, s->pass_fd > 0 ? 4 : 3);
+	(void)posix_spawnattr_setflags(&at, (short)(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+						    (s->session ? POSIX_SPAWN_SETSID : 0)));
+	(void)posix_spawnattr_setsigdefault(&at, &all);
+	(void)posix_spawnattr_setsigmask(&at, &none);
+	rc = posix_spawnp(ret, s->path, &fa, &at, (char *const *)(uintptr_t)s->argv,
+		(char *const *)(uintptr_t)s->env);
+	(void)posix_spawn_file_actions_destroy(&fa);
+	(void)posix_spawnattr_destroy(&at);
+	if (rc != 0)
+		return err_set(e, ERR_UPSTREAM, "not_started", "could not start \"%s\": %s",
+			s->path, strerror(rc));
+	return true;
+}
+
+bool spawn_wait(const struct spawn *s, int timeout_ms, int *ret_status, struct err *e)
+{
+	struct pollfd p = { .events = POLLIN };
+	pid_t pid;
+
+	if (!spawn_start(s, &pid, e))
+		return false;
+	p.fd = pidfd_open(pid, 0);
+	if (p.fd < 0 || poll(&p, 1, timeout_ms) == 0)
+		(void)kill(pid, SIGKILL);
+	if (p.fd >= 0)
+		(void)close(p.fd);
+	while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
+		;
+	return true;
+}
