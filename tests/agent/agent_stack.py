@@ -1,0 +1,210 @@
+"""A real nap-agent on a state folder of its own, and what tests ask of it."""
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FLEET = os.path.join(HERE, "..", "fleet")
+
+
+def program(name):
+    """A built program: of $NAP_BIN, of this build, or of the tree."""
+    for folder in (os.environ.get("NAP_BIN"), os.environ.get("abs_top_builddir"), os.path.join(HERE, "..", "..")):
+        if folder and os.access(os.path.join(folder, name), os.X_OK):
+            return os.path.abspath(os.path.join(folder, name))
+    return shutil.which(name)
+
+
+def until(what, seconds=20, why="it did not come about"):
+    """Polls until what() is true, and returns what it said."""
+    end = time.monotonic() + seconds
+    while True:
+        got = what()
+        if got:
+            return got
+        assert time.monotonic() < end, why() if callable(why) else why
+        time.sleep(0.02)
+
+
+class Unix(http.client.HTTPConnection):
+    def __init__(self, path, timeout=20):
+        super().__init__("fleet", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Answer:
+    def __init__(self, r):
+        self.status = r.status
+        self.headers = {k.lower(): v for k, v in r.getheaders()}
+        self.raw = r.read()
+
+    @property
+    def text(self):
+        return self.raw.decode()
+
+    def json(self):
+        return json.loads(self.raw)
+
+    @property
+    def message(self):
+        return self.json()["error"]["message"]
+
+
+def start_of(pid):
+    """When a process was started, in clock ticks since the boot; None: it is gone, or a zombie."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def processes(mark):
+    """Processes whose command line or environment holds mark."""
+    found = []
+    for p in os.listdir("/proc"):
+        if not p.isdigit() or int(p) == os.getpid() or start_of(int(p)) is None:
+            continue
+        with contextlib.suppress(OSError):
+            with open("/proc/%s/cmdline" % p, "rb") as f:
+                if mark.encode() in f.read():
+                    found.append(int(p))
+    return found
+
+
+class Agent:
+    """isolation is the agent's own word; block a port and a range of uids that no other test uses."""
+
+    def __init__(self, state, isolation="none", block=0, uids=1500000):
+        self.state, self.isolation, self.block, self.uids = str(state), isolation, block, uids
+        self.process = None
+        os.makedirs(self.state, exist_ok=True)
+
+    def command(self):
+        return [program("nap-agent"), "--state", self.state, "--block-port", str(self.block),
+                "--block-uid", str(self.uids), "--isolation", self.isolation]
+
+    def start(self):
+        self.log = open(os.path.join(self.state, "agent.log"), "ab")
+        self.process = subprocess.Popen(self.command(), stdout=self.log, stderr=self.log, start_new_session=True)
+        until(self.answers, why=self.said)
+        return self
+
+    def said(self):
+        with open(os.path.join(self.state, "agent.log"), errors="replace") as f:
+            return f.read()
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError("nap-agent ended: " + self.said())
+        with contextlib.suppress(OSError):
+            return self.get("/machines").status == 200
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        self.process.wait(20)
+        self.log.close()
+        assert number == signal.SIGKILL or self.process.returncode == 0, self.said()
+
+    def end(self):
+        """Everything away, whatever state it is in."""
+        with contextlib.suppress(Exception):
+            if self.process and self.process.poll() is None:
+                self.stop()
+        subprocess.run([program("nap-agent"), "--stop-all", "--state", self.state], check=True, timeout=150)
+        assert processes(self.state) == []
+
+    # the API
+
+    def request(self, method, path, body=None, headers=None, socket_name="agent.sock", timeout=20):
+        c = Unix(os.path.join(self.state, "run/agent", socket_name), timeout)
+        with contextlib.closing(c):
+            c.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for k, v in (headers or {"Host": "fleet"}).items():
+                if k != "Content-Length":
+                    c.putheader(k, v)
+            if body is not None:
+                c.putheader("Content-Length", str(len(body)))
+            c.endheaders(body)
+            return Answer(c.getresponse())
+
+    def get(self, path):
+        return self.request("GET", "/fleet/v1" + path)
+
+    def put(self, name, desired=None, options=None, **more):
+        body = dict(more)
+        if desired is not None:
+            body["desiredState"] = desired
+        if options is not None:
+            body["options"] = [dict(zip(("section", "name", "value"), o)) for o in options]
+        return self.request("PUT", "/fleet/v1/units/" + name, json.dumps(body).encode(),
+                            {"Host": "fleet", "Content-Type": "application/json"})
+
+    def run(self, name, *options, wait="active"):
+        r = self.put(name, "launched", [("Service", *o) if len(o) == 2 else o for o in options])
+        assert r.status == 201, r.raw
+        if wait:
+            self.wait(name, wait)
+
+    def delete(self, name):
+        return self.request("DELETE", "/fleet/v1/units/" + name)
+
+    def state_of(self, name):
+        """(load, active, sub), or None"""
+        s = self.get("/state?unitName=" + name).json().get("states")
+        return s and (s[0]["systemdLoadState"], s[0]["systemdActiveState"], s[0]["systemdSubState"])
+
+    def wait(self, name, active, seconds=20):
+        """active: systemd's active state, or "active/sub"; None: the state is gone"""
+        def there():
+            s = self.state_of(name)
+            if active is None:
+                return s is None
+            return s is not None and active in (s[1], "%s/%s" % s[1:])
+        until(there, seconds, lambda: "%s is %s, not %s\n%s" % (name, self.state_of(name), active, self.said()))
+
+    def unit_json(self, name):
+        return self.get("/units/" + name).json()
+
+    # behind it
+
+    def path(self, *parts):
+        return os.path.join(self.state, "agent", *parts)
+
+    def phase(self, name):
+        with open(self.path("unit", name, "phase")) as f:
+            p = f.read().split()
+        return {"phase": p[0], "result": p[1], "code": int(p[2]), "signal": int(p[3]), "since": int(p[4]),
+                "restarts": int(p[5]), "pid": int(p[6])}
+
+    def runsv(self, name):
+        """The pid of the unit's runsv."""
+        for p in processes(self.path("service", name)):
+            with open("/proc/%d/comm" % p) as f:
+                if f.read().strip() == "runsv":
+                    return p
+        return None
+
+    def entries(self, query="", accept="application/json", range_=None, **kw):
+        headers = {"Host": "journal", "Accept": accept}
+        if range_:
+            headers["Range"] = "entries=" + range_
+        return self.request("GET", "/entries" + query, headers=headers, socket_name="read.sock", **kw)
+
+    def lines(self, query="", **kw):
+        return [json.loads(line) for line in self.entries(query, **kw).text.splitlines()]
+
+    def messages(self, unit, field="_SYSTEMD_UNIT", **kw):
+        return [e["MESSAGE"] for e in self.lines("?%s=%s" % (field, unit), **kw)]
