@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "lead/build.h"
 #include "model/unit.h"
 
 #define GUARD_LEAST	  10
@@ -13,7 +14,8 @@
 struct action {
 	struct seen *unit;
 	const char *desired; /* NULL: delete */
-	int64_t release_id;  /* whose text; 0: none is sent */
+	int64_t release_id;  /* whose text; 0: options */
+	json_t *options;     /* NULL: none are sent; in the arena */
 	bool sidekick;
 	int64_t restarted; /* id of the instance that this PUT launches again; 0: none */
 	bool unasked;	   /* counts for the guard */
@@ -38,6 +40,21 @@ static void add(struct plan_of_action *p, struct seen *unit, const char *desired
 	p->actions[p->n++] = (struct action){
 		.unit = unit, .desired = desired, .release_id = release_id, .sidekick = sidekick
 	};
+}
+
+static void json_free(void *p)
+{
+	json_decref(p);
+}
+
+void act_put(struct plan_of_action *p, struct seen *unit, json_t *options)
+{
+	size_t n = p->n;
+
+	arena_defer(&p->a, json_free, options);
+	add(p, unit, "launched", 0, false);
+	if (p->n > n)
+		p->actions[n].options = options;
 }
 
 /* -- texts ------------------------------------------------------------------------------------------------------ */
@@ -209,8 +226,7 @@ static void want_instance(struct leader *l, struct plan_of_action *p, struct ins
 		want_unit(l, p, i, i->sidekick, true);
 }
 
-static void remove_unit(
-	struct leader *l, struct plan_of_action *p, const struct app *app, struct seen *s)
+void act_remove(struct leader *l, struct plan_of_action *p, struct seen *s, bool asked)
 {
 	size_t n = p->n;
 
@@ -224,7 +240,7 @@ static void remove_unit(
 		return; /* the engine is about to confirm it */
 	add(p, s, NULL, 0, false);
 	if (p->n > n)
-		p->actions[n].unasked = !app->asked && s->exists;
+		p->actions[n].unasked = !asked && s->exists;
 }
 
 /*
@@ -238,11 +254,11 @@ static void remove_instance(struct leader *l, struct plan_of_action *p, struct i
 	/* before fleet takes it from its machine, because its sidekick has gone from there */
 	i->main->deleted_live = i->main->deleted_live || (i->main->state_at && !i->main->missing);
 	if (i->sidekick)
-		remove_unit(l, p, i->app, i->sidekick);
+		act_remove(l, p, i->sidekick, i->app->asked);
 	if (!s || l->view.exact ||
 		(s->deleted_at &&
 			(s->missing > 0 || clock_mono_ms() - s->deleted_at > SIDEKICK_AHEAD_MS)))
-		remove_unit(l, p, i->app, i->main);
+		act_remove(l, p, i->main, i->app->asked);
 }
 
 /* the templates of a release that has instances which are to run */
@@ -418,7 +434,7 @@ bool act_plan(struct leader *l, struct world *w, struct plan_of_action **ret, st
 		release_id = i->release_id;
 		want_instance(l, p, i);
 	}
-	if (!guard_counters(l, e))
+	if (!build_plan(l, p, e) || !guard_counters(l, e))
 		return false;
 	remove_orphans(l, p);
 	if (!guard_mass(l, p, e))
@@ -501,7 +517,7 @@ bool act_do(struct leader *l, struct plan_of_action *p, struct err *e)
 
 		changes[k] = (struct engine_change){ .unit = a->unit->name,
 			.desired = a->desired,
-			.options = a->release_id ? text_of(p, a) : NULL };
+			.options = a->release_id ? text_of(p, a) : a->options };
 	}
 	(void)engine_apply(&l->engine, changes, p->n, LOCK_BURST_MS);
 	for (size_t k = 0; k < p->n && ok; k++)

@@ -29,6 +29,11 @@ NODISCARD bool act_plan(
 
 /* Outside of a transaction: the burst, and what came of it. */
 NODISCARD bool act_do(struct leader *l, struct plan_of_action *p, struct err *e);
+
+/* For build.c, inside act_plan: launches a unit with these options (stolen); deletes one, if it is there and ours. */
+void act_put(struct plan_of_action *p, struct seen *unit, json_t *options);
+void act_remove(struct leader *l, struct plan_of_action *p, struct seen *unit, bool asked);
+
 void act_free(struct plan_of_action *p);
 
 #endif
