@@ -304,7 +304,7 @@ static void remove_orphans(struct leader *l, struct plan_of_action *p)
 		if (!s->orphan_since)
 			s->orphan_since = now;
 		template = unit_name_parse(s->name, &name) && name.number == 0;
-		if (!template && now - s->orphan_since < ORPHAN_MS && !l->prune)
+		if (!template && now - s->orphan_since < l->cfg->orphan_grace * 1000 && !l->prune)
 			continue;
 		if (l->adopt)
 			continue;

@@ -5,7 +5,7 @@
  * a template of each, inactive. What is missing, has another text (somebody edited it) or another desired state is PUT
  * again; the same once more is harmless. A restart is PUT loaded, wait until the engine has stopped it, PUT launched.
  * A gone instance's units are deleted; its row goes when view_gone says so of both. A unit of ours (by its
- * installation's id, never by its name) that nobody has declared for ORPHAN_MS is deleted.
+ * installation's id, never by its name) that nobody has declared for orphan_grace seconds is deleted.
  *
  * A unit that fails is tried again with back-off, so that one that is poisoned (500 to every call) delays no other.
  *
@@ -17,8 +17,6 @@
 #define NAP_LEAD_ACT_H
 
 #include "lead/leader.h"
-
-#define ORPHAN_MS 60000
 
 /* What is to be changed, worked out inside the transaction, done outside of it. */
 struct plan_of_action;

@@ -48,6 +48,12 @@ static bool want_build(struct leader *l, struct plan_of_action *p, const PGresul
 	return true;
 }
 
+static bool forget(struct leader *l, struct seen *s, struct err *e)
+{
+	s->deleted_at = 0;
+	return build_gone(l->db, s->name, e);
+}
+
 bool build_plan(struct leader *l, struct plan_of_action *p, struct err *e)
 {
 	auto_result PGresult *r = NULL;
@@ -63,7 +69,7 @@ bool build_plan(struct leader *l, struct plan_of_action *p, struct err *e)
 			ok = want_build(l, p, r, k, s, e);
 		else if (view_gone(&l->view, s) ||
 			 (streq(db_text(r, k, "state"), "waiting") && !s->exists && !s->state_at))
-			ok = build_gone(l->db, s->name, e);
+			ok = forget(l, s, e);
 		else
 			act_remove(l, p, s, true);
 		if (!ok)

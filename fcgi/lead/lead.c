@@ -175,7 +175,7 @@ static bool tick(struct leader *l, struct err *e)
 	l->away = !view_sweep(&l->view, &why);
 	if (l->away) {
 		LOG(WARNING, "lead.engine", KV("error", why.msg));
-		l->grace_until = clock_mono_ms() + GRACE_MS;
+		l->grace_until = clock_mono_ms() + l->cfg->silence_grace * 1000;
 		l->moving = true;
 	}
 	ok = decide(l, &w, l->away ? &why : NULL, &plan, e) && act_do(l, plan, e) &&
@@ -216,7 +216,7 @@ static bool begin(struct leader *l, struct err *e)
 		return false;
 	view_init(&l->view, &l->engine, l->lock.installation, agent);
 	routes_init(&l->routes, l->cfg, l->engine.http, l->lock.epoch);
-	l->grace_until = clock_mono_ms() + GRACE_MS;
+	l->grace_until = clock_mono_ms() + l->cfg->silence_grace * 1000;
 	if (!know_machines(l, e) || !keep_generation(l, &old, e))
 		return false;
 	return !old ||

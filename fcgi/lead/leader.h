@@ -1,6 +1,6 @@
 /*
  * What one reign of a leader holds; each file of this folder works on it. Gone with the lock, so that a new leader
- * begins without prejudice (all ages anew for 90 s, RULES 28).
+ * begins without prejudice (all ages begin anew for silence_grace seconds).
  */
 #ifndef NAP_LEAD_LEADER_H
 #define NAP_LEAD_LEADER_H
@@ -10,8 +10,6 @@
 #include "lead/view.h"
 #include "lead/world.h"
 #include "model/config.h"
-
-#define GRACE_MS 90000
 
 /* the texts of a release's units, as hashes: what the engine shows is compared with them */
 struct text_hash {

@@ -28,7 +28,7 @@ struct config {
 	int64_t git_private, git_timeout;
 	int64_t source_max_bytes, source_max_entries;
 	int64_t memory_default, memory_reserve;
-	int64_t ready_timeout, drain, port_rest;
+	int64_t ready_timeout, drain, port_rest, orphan_grace, silence_grace;
 	int64_t build_timeout, build_memory;
 	int64_t log_max, log_keep_hours, journal_port;
 	int64_t workers, api_pool, login_pool, wait_pool;

@@ -30,6 +30,14 @@ def have_lead():
     return bool(program("nap-worker") and PG_BIN and shutil.which("psql"))
 
 
+class ContentType(dict):
+    def __init__(self):
+        super().__init__({"Content-Type": "application/json"})
+
+    def get_all(self, name):
+        return [self[name]]
+
+
 class Psql:
     """One psql that answers statement after statement: rows of texts."""
 
@@ -215,10 +223,12 @@ class Lead:
         database.fresh()
         self.sql = Psql(database.socket)
         path = os.path.join(self.folder, "run/agent/agent.sock")
+        if agent:
+            os.symlink(path, os.path.join(self.folder, "run/agent/read.sock"))
         self.fleet = Fleet(path, scale=scale, agent=agent, machines=1 if agent else machines).start()
         self.nginx = Nginx(self.folder)
         self.settings = {"state": self.folder, "drain": 0, "port_rest": 600, "block_port": 20000, "domain": "localhost",
-                         "ready_timeout": 5, "engine": "" if agent else "unix://" + path, **settings}
+                         "ready_timeout": 5, "orphan_grace": 2, "silence_grace": 2, "engine": "" if agent else "unix://" + path, **settings}
         self.leaders = []
         self.machines = Machines(self)
         self.machines.start()
@@ -310,6 +320,25 @@ class Lead:
         """An operation of the app ran just now."""
         self.sql("INSERT INTO operation (tenant_id, app_id, kind, state, ended_at) VALUES (%d, %d, '%s', 'succeeded', now())"
                  % (self.tenant_id, app, kind))
+
+    def web(self, name="web", instances=1, **more):
+        """An app that serves. Returns its id."""
+        app = self.app(name, instances, **more)
+        self.deploy(app)
+        self.quiet(app)
+        return app
+
+    def units(self, app):
+        return [r[0] for r in self.sql("SELECT unit FROM instance WHERE app_id = %d ORDER BY unit" % app)]
+
+    def events(self, kind):
+        return int(self.value("SELECT count(*) FROM event WHERE kind = '%s'" % kind))
+
+    def put(self, name, *options, desired="launched"):
+        """What a foreign hand does."""
+        with self.fleet.lock:
+            self.fleet.put(name, ContentType(), json.dumps({"desiredState": desired, "options": [
+                {"section": s, "name": n, "value": v} for s, n, v in options]}).encode())
 
     def scale(self, app, n):
         self.asked(app)

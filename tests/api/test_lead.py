@@ -57,3 +57,414 @@ def test_an_app_is_started_routed_scaled_and_stopped(lead):
     assert lead.nginx.upstream(app) == []
     until(lambda: lead.fleet.names(templates=True) == [])
     assert release
+
+
+@pytest.fixture
+def agent(make):
+    one = make(agent=True)
+    one.lead()
+    return one
+
+
+def test_on_one_machine_nothing_waits_for_a_cluster(agent):
+    app = agent.web("web", 2)
+    assert agent.nginx.upstream(app) == ["127.0.0.1:20000", "127.0.0.1:20001"]
+    until(lambda: agent.count("memory_used = 1048576 AND cpu_usec = 1000") == 2, 30)
+    agent.asked(app, "destroy")
+    agent.sql("UPDATE app SET deleting = true WHERE id = %d" % app)
+    until(lambda: not agent.rows(app), 10)
+    assert agent.fleet.names() == []
+    assert agent.nginx.page(app) in (None, "none")
+
+
+def test_a_new_release_serves_before_the_old_one_goes(lead):
+    app = lead.web("web", 2)
+    old = lead.nginx.upstream(app)
+    release = lead.release(app)
+    until(lambda: lead.count("release_id = %d AND state = 'ready'" % release) == 2)
+    assert lead.nginx.upstream(app) == old
+    lead.nginx.deaf = True                          # nginx does not read the new routes
+    lead.switch(app)
+    until(lambda: lead.nginx.reloads > 1)
+    assert lead.count("want = 'gone'") == 0
+    assert len(lead.rows(app)) == 4
+    lead.nginx.deaf = False
+    until(lambda: lead.rows(app) == [(2, 1, "ready"), (2, 2, "ready")])
+    lead.quiet(app)
+    assert not set(lead.nginx.upstream(app)) & set(old)
+
+
+def test_old_instances_drain_after_the_switch(make):
+    lead = make(drain=3)
+    lead.lead()
+    app = lead.web("web")
+    release = lead.release(app)
+    lead.deploy(app, release)
+    assert lead.rows(app) == [(1, 1, "ready"), (2, 1, "ready")]
+    until(lambda: lead.rows(app) == [(2, 1, "ready")])
+    left = lead.value("SELECT extract(epoch FROM max(at) FILTER (WHERE kind = 'instance.stopping') - (SELECT switched_at FROM app)) "
+                      "FROM event")
+    assert float(left) >= 3
+
+
+def test_an_abandoned_release_leaves_the_old_one_serving(lead):
+    app = lead.web("web", 2)
+    old = lead.nginx.upstream(app)
+    lead.machines.silent.add(r"\.v2@")
+    release = lead.release(app)
+    until(lambda: lead.count("release_id = %d AND state = 'failed'" % release) == 2)
+    assert "it does not listen on its port after 5 s" in lead.value("SELECT reason FROM instance WHERE state = 'failed'")
+    lead.sql("UPDATE release SET state = 'failed' WHERE id = %d; UPDATE app SET next_release_id = NULL" % release)
+    until(lambda: lead.rows(app) == [(1, 1, "ready"), (1, 2, "ready")])
+    lead.quiet(app)
+    assert lead.nginx.upstream(app) == old
+
+
+def test_a_dead_process_leaves_the_routes_at_once_and_returns(lead):
+    app = lead.web("web", 3)
+    unit = lead.units(app)[0]
+    lead.fleet.end(unit)
+    until(lambda: len(lead.nginx.upstream(app)) == 2)
+    lead.quiet(app)
+    assert len(lead.nginx.upstream(app)) == 3
+
+
+def test_a_restart_starts_the_process_anew_and_takes_it_from_the_routes_meanwhile(lead):
+    app = lead.web("web", 2)
+    unit = lead.units(app)[0]
+    seen = []
+    lead.sql("UPDATE instance SET want = 'restart', want_at = now() WHERE unit = '%s'" % unit)
+
+    def is_done():
+        seen.append(len(lead.nginx.upstream(app)))
+        return lead.count("want = 'run' AND state = 'ready'") == 2
+    until(is_done)
+    assert lead.fleet.starts[unit] == 2
+    assert 1 in seen and 0 not in seen
+    lead.quiet(app)
+
+
+def test_a_job_that_ends_is_finished_and_starts_no_more(lead):
+    app = lead.app("job", 2, sidekick=False)
+    until(lambda: lead.count("state IN ('starting', 'ready')") == 2)
+    for unit in lead.units(app):
+        until(lambda: unit in lead.fleet.running())
+        lead.fleet.end(unit, "dead")
+        lead.ended(unit)
+    until(lambda: lead.count("state = 'finished'") == 2)
+    lead.switch(app)
+    until(lambda: lead.state(app) == "finished")
+    until(lambda: lead.nginx.page(app) == "finished")
+    assert set(lead.fleet.starts.values()) == {1}
+
+
+def test_an_app_that_gave_up_says_why(lead):
+    app = lead.app("bad", 1)
+    lead.machines.silent.add("bad")
+    until(lambda: lead.fleet.running())
+    unit = lead.units(app)[0]
+    lead.ended(unit, "gave-up", 3)
+    lead.fleet.end(unit, "failed")
+    until(lambda: lead.count("state = 'failed'") == 1)
+    assert lead.value("SELECT reason FROM instance") == "it ended with exit code 3"
+
+
+def test_an_app_that_never_listens_is_ready_when_it_has_run_for_five_seconds(lead):
+    lead.machines.silent.add("worker")
+    app = lead.app("worker")
+    lead.deploy(app)
+    until(lambda: lead.state(app) == "running")
+    until(lambda: lead.nginx.page(app) == "silent")
+    assert float(lead.value("SELECT extract(epoch FROM ready_at - active_at) FROM instance")) >= 5
+
+
+@pytest.mark.parametrize("fault", [
+    {"lose_every": 2}, {"refuse_puts": 0.5}, {"shift_pages": 60}])
+def test_faults_of_single_requests_are_overcome(lead, fault):
+    lead.fleet.settings(**fault)
+    app = lead.app("web", 55)                       # 112 units: more than a page
+    lead.deploy(app)
+    lead.quiet(app)
+    lead.scale(app, 20)
+    until(lambda: len(lead.rows(app)) == 20, 60)
+    lead.quiet(app)
+    assert set(lead.fleet.starts.values()) == {1}
+
+
+@pytest.mark.parametrize("status", [500, 503, "closed", "hang"])
+def test_an_engine_that_is_away_is_waited_for(lead, status):
+    app = lead.web("web", 2)
+    routes = lead.nginx.upstream(app)
+    lead.fleet.settings(status=status)
+    lead.scale(app, 3)
+    until(lambda: lead.value("SELECT reachable FROM engine") == "f", 40)
+    assert lead.value("SELECT error FROM engine")
+    until(lambda: lead.count("state = 'waiting'") == 1)
+    assert lead.value("SELECT reason FROM instance WHERE state = 'waiting'") == "the engine does not answer"
+    assert lead.nginx.upstream(app) == routes
+    lead.fleet.settings(status=None)
+    until(lambda: lead.count("state = 'ready'") == 3)
+    lead.quiet(app)
+    assert lead.value("SELECT reachable FROM engine") == "t"
+    assert set(lead.fleet.starts.values()) == {1}
+
+
+def test_a_missing_state_proves_nothing(lead):
+    app = lead.web("web", 2)
+    unit = lead.units(app)[0]
+    sweeps = sum(r[1].startswith("/fleet/v1/state") for r in lead.fleet.requests)
+    lead.fleet.hide_state(unit, 24)
+    lead.sql("NOTIFY nap_work")
+    until(lambda: sum(r[1].startswith("/fleet/v1/state") for r in lead.fleet.requests) > sweeps + 1)
+    assert lead.count("state = 'ready'") == 2
+    lead.quiet(app)
+    assert lead.fleet.starts[unit] == 1
+
+
+def test_of_two_states_the_one_of_the_units_machine_counts(lead):
+    app = lead.web("web", 2)
+    unit = lead.units(app)[0]
+    other = next(m for m in lead.fleet.machines if m != lead.fleet.units[unit].machine)
+    lead.fleet.ghost_state(unit, other, 90, "failed")
+    until(lambda: int(lead.value("SELECT count(*) FROM unit_state WHERE unit = '%s'" % unit)) == 2)
+    lead.sql("NOTIFY nap_work")
+    until(lambda: int(lead.value("SELECT count(*) FROM unit_state WHERE unit = '%s'" % unit)) == 1)
+    lead.quiet(app)
+    assert lead.events("instance.failed") == 0
+    assert lead.value("SELECT machine FROM instance WHERE unit = '%s'" % unit) == lead.fleet.units[unit].machine
+
+
+def test_failed_before_active_is_not_believed(lead):
+    lead.fleet.first_failed.add("acme.web.v1@1.service")
+    app = lead.web("web", 2)
+    assert lead.events("instance.failed") == 0
+    assert lead.count("state = 'ready'") == 2
+    assert app
+
+
+def test_a_poisoned_unit_delays_no_other_and_says_what_the_engine_said(lead):
+    bad = "acme.web.v1@2.service"
+    lead.fleet.poison(bad)
+    app = lead.app("web", 3)
+    until(lambda: lead.count("state = 'ready'") == 2)
+    until(lambda: "500" in (lead.value("SELECT reason FROM instance WHERE unit = '%s'" % bad) or ""))
+    assert lead.count("state = 'waiting'") == 1
+    lead.fleet.heal(bad)
+    lead.deploy(app)
+    lead.quiet(app)
+
+
+def test_a_machine_that_is_gone_gives_its_instances_to_the_others(lead):
+    app = lead.web("web", 6)
+    gone = lead.fleet.units[lead.units(app)[0]].machine
+    lead.fleet.machine_down(gone)
+    until(lambda: gone not in {u.machine for u in lead.fleet.units.values()})
+    lead.quiet(app)
+    assert len(lead.nginx.upstream(app)) == 6
+    assert int(lead.value("SELECT count(*) FROM instance WHERE machine = '%s'" % gone)) == 0
+
+
+def test_all_machines_gone_and_back(lead):
+    app = lead.web("web", 3)
+    for m in list(lead.fleet.machines):
+        lead.fleet.machine_down(m)
+    until(lambda: lead.value("SELECT error FROM engine") == "the engine shows no machine")
+    for m in list(lead.fleet.machines):
+        lead.fleet.machine_up(m)
+    until(lambda: lead.value("SELECT reachable FROM engine") == "t")
+    lead.quiet(app)
+
+
+def test_foreign_units_are_never_touched(lead):
+    ours = [("Service", "ExecStart", "/bin/x"), ("X-Nap", "Installation", "0" * 32)]
+    names = ["acme.web.v1@7.service", "acme.webb.v1@1.service", "acme.web.v1x@1.service", "other.service",
+             "acme.web.v9@1.service", "acme.gone.v1_discovery@1.service"]
+    for name in names:
+        lead.put(name, *ours)
+    app = lead.app("web", 7)
+    until(lambda: lead.count("state = 'ready'") == 6)
+    until(lambda: lead.value("SELECT reason FROM instance WHERE number = 7") ==
+          "a unit of this name that is not nap's is in the engine")
+    lead.scale(app, 2)
+    until(lambda: len([u for u in lead.fleet.names() if u not in names]) == 4, 60)
+    assert set(names) <= set(lead.fleet.names())
+    assert int(lead.value("SELECT count(*) FROM unit WHERE NOT ours")) == len(names)
+    assert lead.value("SELECT held FROM installation") == "f"
+
+
+def test_what_a_hand_destroyed_stopped_or_edited_is_put_right(lead):
+    app = lead.web("web", 4)
+    one, two, three, four = lead.units(app)
+    with lead.fleet.lock:
+        lead.fleet.delete(one)
+        lead.fleet.units[two].desired = "loaded"
+        lead.fleet.units[three].options.append({"section": "Service", "name": "Nice", "value": "5"})
+        lead.fleet.units[four.replace("@", "_discovery@")].desired = "inactive"
+        lead.fleet.touch()
+    lead.sql("NOTIFY nap_work")
+    until(lambda: sorted(u for u in lead.fleet.names()) == lead.declared() and
+          all(u.desired == "launched" for u in lead.fleet.units.values() if "@." not in u.name) and
+          not any(o["name"] == "Nice" for o in lead.fleet.units[three].options), 60)
+    lead.quiet(app)
+
+
+def test_an_orphan_goes_after_its_grace(lead):
+    lead.web("web")
+    mine = [("Service", "ExecStart", "/bin/x"), ("X-Nap", "Installation", lead.installation)]
+    lead.sql("INSERT INTO app_counter (tenant, app, release_no) VALUES ('acme', 'old', 3)")
+    lead.put("acme.old.v3@1.service", *mine)
+    lead.put("acme.old.v3@.service", *mine, desired="inactive")
+    lead.put("acme.old.v3-build@1.service", *mine)
+    until(lambda: lead.fleet.names(templates=True) == lead.declared() + [], 60) if False else \
+        until(lambda: not [n for n in lead.fleet.names(templates=True) if n.startswith("acme.old")], 60)
+
+
+def test_a_killed_leader_is_followed_by_another(lead):
+    app = lead.app("web", 20)
+    until(lambda: lead.count("port IS NOT NULL") == 20)
+    lead.lead()
+    first = lead.leaders[0]
+    first.kill()
+    first.wait(10)
+    lead.deploy(app)
+    lead.quiet(app)
+    assert set(lead.fleet.starts.values()) == {1}
+    assert int(lead.value("SELECT epoch FROM installation")) == 2
+
+
+def test_a_leader_that_lost_its_backend_begins_anew(lead):
+    app = lead.web("web", 2)
+    lead.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'nap-worker lead'")
+    lead.scale(app, 3)
+    until(lambda: lead.count("state = 'ready'") == 3)
+    lead.quiet(app)
+    assert int(lead.value("SELECT epoch FROM installation")) == 2
+
+
+def test_routes_of_a_later_leader_are_never_written_over(lead):
+    app = lead.web("web", 1)
+    with open(lead.nginx.routes, "w") as f:
+        f.write("# nap routes, generation 5.1\n")
+    lead.scale(app, 2)
+    until(lambda: int(lead.value("SELECT epoch FROM installation")) >= 5, 30)
+    until(lambda: lead.count("state = 'ready'") == 2)
+    lead.quiet(app)
+
+
+def test_instances_beyond_the_machines_memory_wait_visibly(make):
+    lead = make(machines=2, memory_reserve=0)
+    for m in lead.fleet.machines.values():
+        m.metadata["memory"] = "512m"
+    lead.lead()
+    app = lead.app("big", 5, memory=256 * MIB)
+    until(lambda: lead.count("state = 'ready'") == 4)
+    assert lead.value("SELECT state || ': ' || reason FROM instance WHERE number = 5") == "waiting: no machine has 256 MiB left"
+    lead.switch(app)
+    lead.scale(app, 1)
+    until(lambda: lead.rows(app) == [(1, 1, "ready")])
+    other = lead.app("other", 3, memory=256 * MIB)
+    until(lambda: lead.count("state = 'ready'") == 4)
+    assert other
+
+
+def test_an_old_database_deletes_nothing(lead):
+    app = lead.web("web", 2)
+    mine = [("Service", "ExecStart", "/bin/x"), ("X-Nap", "Installation", lead.installation)]
+    lead.put("acme.web.v9@1.service", *mine)
+    until(lambda: lead.value("SELECT held FROM installation") == "t", 60)
+    assert lead.value("SELECT release_no FROM app_counter WHERE app = 'web'") == "9"
+    lead.scale(app, 3)                              # what is asked for is done
+    until(lambda: lead.count("state = 'ready'") == 3)
+    assert "acme.web.v9@1.service" in lead.fleet.names()
+    lead.sql("UPDATE installation SET held_answer = 'prune'; NOTIFY nap_work")
+    until(lambda: "acme.web.v9@1.service" not in lead.fleet.names())
+    lead.quiet(app)
+    assert lead.value("SELECT held FROM installation") == "f"
+
+
+def test_a_restored_database_is_told_by_the_count_of_starts(make):
+    lead = make()
+    lead.lead()
+    app = lead.web("web", 1)
+    lead.kill_leader()
+    lead.sql("UPDATE installation SET generation = 0")
+    lead.lead()
+    until(lambda: lead.value("SELECT held FROM installation") == "t")
+    assert "restored" in lead.value("SELECT held_reason FROM installation")
+    assert app
+
+
+def test_a_tick_that_would_make_everything_anew_stops(lead):
+    app = lead.web("web", 12)
+    lead.sql("UPDATE operation SET ended_at = now() - interval '1 hour'")
+    with lead.fleet.lock:
+        for name in lead.fleet.names():
+            lead.fleet.delete(name)
+    until(lambda: lead.value("SELECT held FROM installation") == "t", 60)
+    assert lead.fleet.names() == []
+    lead.sql("UPDATE installation SET held_answer = 'adopt'; NOTIFY nap_work")
+    until(lambda: lead.fleet.names() == lead.declared())
+    lead.quiet(app)
+
+
+def test_silence_never_takes_the_last_route(lead):
+    app = lead.web("web", 2)
+    one, two = lead.units(app)
+    lead.machines.mute.add(one)
+    until(lambda: len(lead.nginx.upstream(app)) == 1, 40)
+    assert lead.value("SELECT state FROM instance WHERE unit = '%s'" % one) == "unhealthy"
+    lead.machines.mute.add(two)
+    until(lambda: lead.count("reason = 'nothing is heard of it'") == 2, 40)
+    assert len(lead.nginx.upstream(app)) == 2
+    lead.machines.mute.clear()
+    lead.quiet(app)
+
+
+def test_an_instance_announced_as_unhealthy_gets_no_requests(lead):
+    app = lead.web("web", 2)
+    unit = lead.units(app)[0]
+    lead.machines.sick.add(unit)
+    until(lambda: len(lead.nginx.upstream(app)) == 1)
+    assert lead.state(app) == "degraded"
+    lead.machines.sick.clear()
+    lead.quiet(app)
+
+
+def build(lead, app):
+    unit = "acme.web.v1-build@1.service"
+    lead.sql("INSERT INTO build (tenant_id, app_id, release_id, operation_id, unit, unit_options, source_tree, result_tree, script, "
+             "memory_bytes, seconds) SELECT tenant_id, app_id, id, 1, '%s', main_unit, 'a', 'b', '', 1, 60 FROM release "
+             "WHERE app_id = %d" % (unit, app))
+    return unit
+
+
+def test_a_build_runs_once_and_its_unit_goes(lead):
+    app = lead.app("web", 0, sidekick=False)
+    unit = build(lead, app)
+    until(lambda: lead.value("SELECT state FROM build") == "running")
+    lead.fleet.end(unit, "dead")
+    lead.ended(unit)
+    until(lambda: lead.value("SELECT state FROM build") == "gone")
+    assert unit not in lead.fleet.names()
+    assert lead.fleet.starts[unit] == 1
+
+
+def test_a_build_whose_end_is_never_told_is_lost(lead):
+    app = lead.app("web", 0, sidekick=False)
+    unit = build(lead, app)
+    until(lambda: lead.value("SELECT state FROM build") == "running")
+    lead.fleet.end(unit, "dead")
+    until(lambda: lead.value("SELECT result FROM build") == "lost", 40)
+    until(lambda: unit not in lead.fleet.names())
+
+
+def test_apps_without_a_domain_have_ports_of_their_own(make):
+    lead = make(domain="", app_ports="30000-30001")
+    lead.lead()
+    one, two, three = lead.app("one"), lead.app("two"), lead.app("three")
+    lead.deploy(one)
+    lead.quiet(one)
+    until(lambda: "\tlisten 127.0.0.1:30001;" in lead.nginx.text)
+    assert "\tlisten 127.0.0.1:30000;" in lead.nginx.text
+    assert "\t30000 %d;" % one in lead.nginx.text and "\t30001 %d;" % two in lead.nginx.text
+    assert lead.value("SELECT port FROM app WHERE id = %d" % three) == ""
