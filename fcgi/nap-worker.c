@@ -1,12 +1,14 @@
 /*
  * nap-worker: does what was asked for. It serves no HTTP and runs no tenant's code.
  *
+ *	nap-worker lead                 leads, or waits to: the engine and the routes (lead/lead.h)
  *	nap-worker logs                 collects what apps print (collect/collect.h)
  *	nap-worker --migrate            brings the schema up to date: files of NAP_SQL, else $NAP_STATE/sql
  *	nap-worker --first-login FILE   makes the operator's account; its token goes to FILE, its password is printed
  */
 #include "base/log.h"
 #include "collect/collect.h"
+#include "lead/lead.h"
 #include "store/first_login.h"
 #include "store/migrate.h"
 
@@ -60,7 +62,7 @@ static int make_first_login(const struct config *cfg, const char *file)
 
 static int usage(void)
 {
-	(void)fputs("usage: nap-worker logs | --migrate | --first-login FILE\n", stderr);
+	(void)fputs("usage: nap-worker lead | logs | --migrate | --first-login FILE\n", stderr);
 	return 2;
 }
 
@@ -76,6 +78,8 @@ int main(int argc, char **argv)
 	log_start("nap-worker", log_level_named(cfg.log_level));
 	if (streq(argv[1], "--migrate"))
 		return bring_up_to_date(&cfg);
+	if (streq(argv[1], "lead"))
+		return lead_run(&cfg);
 	if (streq(argv[1], "logs"))
 		return collect_run(&cfg);
 	if (argc == 3)
