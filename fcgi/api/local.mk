@@ -6,12 +6,16 @@ libnap_a_SOURCES += \
 	%D%/health.c \
 	%D%/instances.c \
 	%D%/logs.c \
+	%D%/metrics.c \
 	%D%/openapi.c %D%/openapi.h \
 	%D%/operations.c \
 	%D%/profile.c \
 	%D%/releases.c \
 	%D%/routes.c %D%/routes.h \
-	%D%/scale.c
+	%D%/scale.c \
+	%D%/session.c \
+	%D%/tenants.c \
+	%D%/tokens.c
 EXTRA_DIST += %D%/openapi.in.json
 
 # the document beside the manager, after a change of routes; committed, and compared by tests/unit/test_openapi.c

@@ -25,15 +25,15 @@ static bool profile_get(struct request *rq, struct response *rs, struct err *e)
 	return true;
 }
 
-/* faults are the answer here, not a refusal */
+/* what a profile says, without an app; its errors as a 422 with their lines */
 static bool profile_check(struct request *rq, struct response *rs, struct err *e)
 {
 	struct profile p;
-	struct err first;
 
-	(void)e;
-	if (!profile_parse(rq->body, rq->body_len, rq->a, &p, &first))
-		assert(p.errors_n > 0);
+	if (!profile_parse(rq->body, rq->body_len, rq->a, &p, e)) {
+		profile_faults(&rq->faults, &p);
+		return false;
+	}
 	response_json(rs, 200, profile_json(&p));
 	return true;
 }
@@ -43,7 +43,7 @@ static const struct route profile_routes[] = {
 		.doc = { "The profile of the release that serves, as it was read, with its warnings",
 			.answer = "Profile" } },
 	{ "POST", "/profile/check", ACCESS_READ, BODY_TEXT | ROUTE_BOUND, profile_check,
-		.doc = { "Reads a profile without an app: values, warnings, errors",
+		.doc = { "Reads a profile without an app: values and warnings, or all its errors",
 			.example = "command: python3 app.py\nmemory: 128m\nscale: 2\n",
 			.answer = "Profile" } },
 };

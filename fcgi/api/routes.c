@@ -9,11 +9,15 @@ static const struct route_table *const TABLES[] = {
 	&health_table,
 	&instances_table,
 	&logs_table,
+	&metrics_table,
 	&openapi_table,
 	&operations_table,
 	&profile_table,
 	&releases_table,
 	&scale_table,
+	&session_table,
+	&tenants_table,
+	&tokens_table,
 	NULL,
 };
 

@@ -20,11 +20,15 @@ extern const struct route_table events_table;
 extern const struct route_table health_table;
 extern const struct route_table instances_table;
 extern const struct route_table logs_table;
+extern const struct route_table metrics_table;
 extern const struct route_table openapi_table;
 extern const struct route_table operations_table;
 extern const struct route_table profile_table;
 extern const struct route_table releases_table;
 extern const struct route_table scale_table;
+extern const struct route_table session_table;
+extern const struct route_table tenants_table;
+extern const struct route_table tokens_table;
 
 extern const struct routes ROUTES;
 

@@ -3,9 +3,9 @@
  *
  *	struct scale_body { struct body_i64 instances; const char *why; };
  *	static const struct body_field SCALE[] = {
- *		{ "instances", BODY_I64, offsetof(struct scale_body, instances), BODY_REQUIRED | BODY_NULL, 0, 500,
+ *		{ "instances", BODY_I64, offsetof(struct scale_body, instances), BODY_REQUIRED | BODY_NULL, .max = 500,
  *			.help = "null: follow the profile again" },
- *		{ "why", BODY_STRING, offsetof(struct scale_body, why), 0, 0, 200, .check = why_wrong },
+ *		{ "why", BODY_STRING, offsetof(struct scale_body, why), .max = 200, .check = why_wrong },
  *	};
  *	struct scale_body body = { 0 };
  *	if (!body_decode(rq, SCALE, ARRAY_SIZE(SCALE), &body, e))

@@ -1,5 +1,7 @@
 #include "serve/faults.h"
 
+#include "model/profile.h"
+
 #include <stdarg.h>
 
 static void add(struct faults *f, const char *field, int line, const char *code, const char *fmt,
@@ -54,4 +56,12 @@ bool faults_end(const struct faults *f, struct err *e)
 			f->v[0].detail);
 	return err_set(
 		e, ERR_INVALID, "validation_failed", "%zu fields are wrong", f->n + f->dropped);
+}
+
+void profile_faults(struct faults *f, const struct profile *p)
+{
+	for (size_t i = 0; i < p->faults_n; i++)
+		if (p->faults[i].error)
+			fault_add_line(f, "profile", p->faults[i].line, p->faults[i].code, "%s",
+				p->faults[i].text);
 }

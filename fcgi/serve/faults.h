@@ -34,6 +34,10 @@ void fault_add(struct faults *f, const char *field, const char *code, const char
 void fault_add_line(struct faults *f, const char *field, int line, const char *code,
 	const char *fmt, ...) PRINTF(5, 6);
 
+/* the errors of a profile, with their lines; field is "profile" */
+struct profile;
+void profile_faults(struct faults *f, const struct profile *p);
+
 /* True if there are none; else e is ERR_INVALID "validation_failed", and the answer lists them. */
 NODISCARD bool faults_end(const struct faults *f, struct err *e);
 

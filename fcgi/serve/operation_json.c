@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 
-json_t *json_time(const PGresult *r, int row, const char *column)
+json_t *cell_time(const PGresult *r, int row, const char *column)
 {
 	char text[RFC3339_SIZE];
 
@@ -12,14 +12,14 @@ json_t *json_time(const PGresult *r, int row, const char *column)
 	return json_string(text);
 }
 
-json_t *json_text(const PGresult *r, int row, const char *column)
+json_t *cell_text(const PGresult *r, int row, const char *column)
 {
 	const char *text = db_text_null(r, row, column);
 
 	return text ? json_string(text) : json_null();
 }
 
-json_t *json_number(const PGresult *r, int row, const char *column)
+json_t *cell_number(const PGresult *r, int row, const char *column)
 {
 	return db_is_null(r, row, column) ? json_null() : json_integer(db_i64(r, row, column));
 }
@@ -46,7 +46,7 @@ static json_t *error_json(const PGresult *r, int row)
 
 	if (!code)
 		return json_null();
-	return json_pack("{s:s, s:o, s:o}", "code", code, "detail", json_text(r, row, "error"),
+	return json_pack("{s:s, s:o, s:o}", "code", code, "detail", cell_text(r, row, "error"),
 		"lines", json_column(r, row, "error_lines", json_array()));
 }
 
@@ -68,11 +68,11 @@ json_t *operation_json(const PGresult *r, int row)
 		"{s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:b, s:o, s:o, s:s, s:o, s:o, s:o}",
 		"id", json_id(db_i64(r, row, "id")), "kind", db_text(r, row, "kind"), "app",
 		db_text(r, row, "app"), "state", state_of(r, row), "position",
-		json_number(r, row, "position"), "release", release, "steps",
+		cell_number(r, row, "position"), "release", release, "steps",
 		json_column(r, row, "steps", json_array()), "done",
 		(json_int_t)db_i64(r, row, "done"), "total", (json_int_t)db_i64(r, row, "total"),
-		"cancel", (int)db_bool(r, row, "cancel"), "waiting", json_text(r, row, "waiting"),
+		"cancel", (int)db_bool(r, row, "cancel"), "waiting", cell_text(r, row, "waiting"),
 		"error", error_json(r, row), "created_by", db_text(r, row, "created_by"),
-		"created_at", json_time(r, row, "created_us"), "started_at",
-		json_time(r, row, "started_us"), "ended_at", json_time(r, row, "ended_us"));
+		"created_at", cell_time(r, row, "created_us"), "started_at",
+		cell_time(r, row, "started_us"), "ended_at", cell_time(r, row, "ended_us"));
 }

@@ -13,11 +13,11 @@
 json_t *operation_json(const PGresult *r, int row);
 
 /* us since 1970, or null where the column is NULL: "2026-11-23T21:10:16.123Z". A new reference. */
-json_t *json_time(const PGresult *r, int row, const char *column);
+json_t *cell_time(const PGresult *r, int row, const char *column);
 /* the column's text, or null */
-json_t *json_text(const PGresult *r, int row, const char *column);
+json_t *cell_text(const PGresult *r, int row, const char *column);
 /* the column's whole number, or null */
-json_t *json_number(const PGresult *r, int row, const char *column);
+json_t *cell_number(const PGresult *r, int row, const char *column);
 /* an id: numbers are texts to clients (REST: "Ids are opaque strings") */
 json_t *json_id(int64_t id);
 

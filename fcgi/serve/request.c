@@ -133,6 +133,9 @@ bool request_parse(char **env, struct request *rq, struct err *e)
 	else if (rq->door != DOOR_PUBLIC)
 		rq->path = arena_strndup(rq->a, uri, n);
 	rq->query = uri[n] == '?' ? uri + n + 1 : NULL;
+	if (rq->query && !percent_decode(rq->a, rq->query, strlen(rq->query), true))
+		return err_set(e, ERR_INVALID, "malformed",
+			"the query is no text: a bad percent sign, or not UTF-8");
 	if (length && !parse_i64(length, 0, INT64_MAX, &bytes))
 		return err_set(e, ERR_INVALID, "malformed", "Content-Length is no number");
 	rq->has_length = length != NULL;
@@ -237,6 +240,17 @@ bool request_if_match(const struct request *rq, int64_t version, struct err *e)
 	}
 	return err_set(e, ERR_CONFLICT, "precondition_failed",
 		"it was changed meanwhile: its ETag is now %s", own);
+}
+
+bool request_confirmed(struct request *rq, const char *name, struct err *e)
+{
+	const char *given = request_query(rq, "confirm");
+
+	if (given && streq(given, name))
+		return true;
+	fault_add(&rq->faults, "confirm", "confirm_required", "must be \"%s\"", name);
+	return err_set(e, ERR_INVALID, "confirm_required",
+		"this cannot be undone: repeat the name as ?confirm=%s", name);
 }
 
 bool request_not_found(const struct request *rq, struct err *e)

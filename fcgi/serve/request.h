@@ -109,6 +109,9 @@ bool request_query_i64(
  */
 NODISCARD bool request_if_match(const struct request *rq, int64_t version, struct err *e);
 
+/* ?confirm= repeats the name; ERR_INVALID "confirm_required" */
+NODISCARD bool request_confirmed(struct request *rq, const char *name, struct err *e);
+
 /* The same for everybody who may not know that the thing exists. Returns false. */
 bool request_not_found(const struct request *rq, struct err *e);
 

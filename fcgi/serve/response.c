@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "serve/operation_json.h"
 #include "store/operation.h"
+#include "store/rows.h"
 
 /* clang-format off */
 const struct response_code RESPONSE_CODES[] = {
@@ -30,6 +31,7 @@ const struct response_code RESPONSE_CODES[] = {
 	{ "release_current", 409, "The release is the one that runs." },
 	{ "tenant_not_empty", 409, "The tenant still has apps." },
 	{ "isolation_missing", 409, "This machine cannot isolate tenants from each other." },
+	{ "domain_missing", 409, "More than one tenant needs names for apps: the setting domain." },
 	{ "in_progress", 409, "A request with the same Idempotency-Key is still running." },
 	{ "too_late", 409, "The operation can no longer be cancelled." },
 	{ "operation_failed", 409, "The operation that was waited for failed; see operation." },
@@ -160,6 +162,26 @@ void response_json(struct response *rs, int status, json_t *body)
 void response_text(struct response *rs, int status, const char *content_type, const char *text)
 {
 	buf_puts(response_body(rs, status, content_type), text);
+}
+
+void response_next(struct response *rs, struct buf *b, const char *last)
+{
+	buf_puts(b, "],\"next\":");
+	if (last)
+		buf_printf(b, "\"%s\"}", cursor_make(rs->a, last));
+	else
+		buf_puts(b, "null}");
+}
+
+void response_rows(struct response *rs, const PGresult *r, const struct row_field *fields, size_t n,
+	int64_t limit, const char *key)
+{
+	struct buf *b = response_body(rs, 200, "application/json");
+	int shown = (int)MIN((int64_t)db_rows(r), limit);
+
+	buf_puts(b, "{\"items\":[");
+	rows_objects(r, fields, n, shown, b);
+	response_next(rs, b, db_rows(r) > limit ? db_text(r, shown - 1, key) : NULL);
 }
 
 void response_nothing(struct response *rs)

@@ -46,6 +46,16 @@ void response_text(struct response *rs, int status, const char *content_type, co
 /* to write the body straight, as long lists do; buf_json escapes */
 struct buf *response_body(struct response *rs, int status, const char *content_type);
 
+/*
+ * A page of a list: {"items": […], "next": CURSOR|null}, straight from a result of up to limit + 1 rows, of which the
+ * one too many says that there is more. key: the column whose text of the last shown row the cursor holds.
+ */
+struct row_field;
+void response_rows(struct response *rs, const PGresult *r, const struct row_field *fields, size_t n,
+	int64_t limit, const char *key);
+/* the end of such a page that the handler writes itself: ],"next":…} ; last NULL: there is no more */
+void response_next(struct response *rs, struct buf *b, const char *last);
+
 /* 204 */
 void response_nothing(struct response *rs);
 

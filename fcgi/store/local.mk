@@ -11,4 +11,7 @@ libnap_a_SOURCES += \
 	%D%/migrate.c %D%/migrate.h \
 	%D%/operation.c %D%/operation.h \
 	%D%/release.c %D%/release.h \
-	%D%/rows.c %D%/rows.h
+	%D%/rows.c %D%/rows.h \
+	%D%/session.c %D%/session.h \
+	%D%/tenant.c %D%/tenant.h \
+	%D%/token.c %D%/token.h

@@ -64,10 +64,15 @@ class Stack:
             os.makedirs(os.path.join(self.folder, d), exist_ok=True)
         os.chmod(self.folder, 0o755)
         self.port = self.free_port()
-        self.start_db()
-        self.start_api()
-        self.start_nginx()
-        self.admin = self.tenant("admin", role="admin")
+        self.db = self.nginx = self.listener = None
+        try:
+            self.start_db()
+            self.start_api()
+            self.start_nginx()
+            self.admin = self.tenant("admin", role="admin")
+        except BaseException:
+            self.close()
+            raise
 
     @staticmethod
     def free_port():
@@ -159,15 +164,19 @@ class Stack:
 
     def close(self):
         self.stopping = True
-        self.nginx.send_signal(signal.SIGQUIT)
+        if self.nginx:
+            self.nginx.send_signal(signal.SIGQUIT)
         for c in self.children:
             if c.poll() is None:
                 c.terminate()
         for c in self.children:
             c.wait(20)
-        self.nginx.wait(20)
-        self.listener.close()
-        self.stop_db(signal.SIGINT)
+        if self.nginx:
+            self.nginx.wait(20)
+        if self.listener:
+            self.listener.close()
+        if self.db:
+            self.stop_db()
 
     # Use ---------------------------------------------------------------------------------------------------------
 
