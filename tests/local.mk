@@ -15,7 +15,9 @@ test_sql_DEPENDENCIES = libnap.a
 endif
 if HAVE_CMOCKA
 check_PROGRAMS += test_applog test_profile test_unit
-check_PROGRAMS += test_collect
+check_PROGRAMS += test_collect test_stream
+test_stream_SOURCES = tests/unit/test_stream.c
+test_stream_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
 test_collect_SOURCES = tests/unit/test_collect.c
 test_collect_CPPFLAGS = $(AM_CPPFLAGS) -DJOURNAL='"$(abs_top_srcdir)/tests/fleet/journal"'
 test_collect_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)

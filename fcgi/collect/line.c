@@ -4,7 +4,7 @@
 #include "base/limits.h"
 
 struct pending {
-	char stream[64], unit[UNIT_NAME_SIZE];
+	char stream[UNIT_NAME_SIZE], unit[UNIT_NAME_SIZE];
 	struct unit_name name;
 	char kind;
 	int64_t time_us, touched_ms;
@@ -188,8 +188,7 @@ static struct slice without_name(struct slice text, const char *unit)
 bool lines_take(struct lines *l, const struct export_entry *entry)
 {
 	struct slice text = entry->field[EXPORT_MESSAGE], stream = entry->field[EXPORT_STREAM];
-	bool more = stream.p && stream.n < sizeof l->pending[0].stream &&
-		    slice_eq(entry->field[EXPORT_LINE_BREAK], "line-max");
+	bool more = slice_eq(entry->field[EXPORT_LINE_BREAK], "line-max");
 	struct log_line line = { .time_us = entry->time_us };
 	char unit[UNIT_NAME_SIZE];
 	struct pending *p;
@@ -197,13 +196,15 @@ bool lines_take(struct lines *l, const struct export_entry *entry)
 	if (!text.p || !belongs(entry, unit, &line.name, &line.stream))
 		return true;
 	line.unit = unit;
-	p = find(l, stream);
+	if (!stream.p || stream.n >= sizeof p->stream)
+		stream = slice_of(unit); /* nap-agent: a unit has one */
+	p = line.stream == 'o' ? find(l, stream) : NULL;
 	if (p && p->text.len + text.n > p->text.max) { /* a line without end */
 		if (!flush(l, (size_t)(p - l->pending)))
 			return false;
 		p = NULL;
 	}
-	if (!p && !more)
+	if (!p && (!more || line.stream != 'o'))
 		return emit(l, &line, line.stream == 's' ? without_name(text, unit) : text);
 	if (!p && l->n == LINE_MAX_PENDING && !flush(l, 0))
 		return false;

@@ -115,6 +115,34 @@ static void after_and_instance_choose_the_first_entries_behind_a_sequence(void *
 	assert_int_equal(entries[1].seq, 6);
 }
 
+static void reading_on_from_any_place_finds_what_comes_after_it(void **state)
+{
+	struct applog log = opened(4000);
+
+	(void)state;
+	for (int i = 0; i < 80; i++)
+		append(&log, 1, "reading on over the borders of files", 36);
+	applog_close(&log);
+	for (int64_t after = -1; after <= 81; after++) {
+		auto_arena struct arena a = { 0 };
+		struct applog_entry *entries;
+		int64_t last;
+		size_t n = read_some(&a,
+			(struct applog_filter){ .lines = 1000, .after = after ? after : -1 },
+			&entries, &last);
+
+		assert_int_equal(last, 80);
+		if (after >= 80)
+			assert_int_equal(n, 0);
+		for (size_t i = 1; i < n; i++)
+			assert_int_equal(entries[i].seq, entries[i - 1].seq + 1);
+		if (n) {
+			assert_true(entries[0].seq == after + 1 || after < 40);
+			assert_int_equal(entries[n - 1].seq, 80);
+		}
+	}
+}
+
 static void a_line_cut_by_a_crash_is_passed_over(void **state)
 {
 	auto_arena struct arena a = { 0 };
@@ -167,6 +195,8 @@ int main(void)
 		cmocka_unit_test_setup(
 			after_and_instance_choose_the_first_entries_behind_a_sequence,
 			fresh_folder),
+		cmocka_unit_test_setup(
+			reading_on_from_any_place_finds_what_comes_after_it, fresh_folder),
 		cmocka_unit_test_setup(a_line_cut_by_a_crash_is_passed_over, fresh_folder),
 		cmocka_unit_test_setup(a_second_writer_is_refused, fresh_folder),
 		cmocka_unit_test_setup_teardown(

@@ -21,7 +21,8 @@ export function parser(onMessage) {
 	let message = { id: undefined, event: "message", data: [] };
 	const line = (text) => {
 		if (text === "") {
-			if (message.data.length) onMessage({ ...message, data: message.data.join("\n") });
+			// A message without data only says where the stream is.
+			if (message.data.length || message.id !== undefined) onMessage({ ...message, data: message.data.join("\n") });
 			message = { id: undefined, event: "message", data: [] };
 			return;
 		}
@@ -95,6 +96,7 @@ export async function follow(path, { query, lastId, signal, onItem, onState, pol
 				},
 				onMessage: (m) => {
 					if (m.id !== undefined) lastId = m.id;
+					if (m.data === "") return;
 					let item;
 					try {
 						item = JSON.parse(m.data);
