@@ -283,7 +283,7 @@ static void add_member(struct buf *b, const char *key, const char *value, bool *
 	if (!*value)
 		return;
 	buf_printf(b, "%s\"%s\":", *first ? "" : ",", key);
-	json_text(b, value);
+	put_json(b, value);
 	*first = false;
 }
 
@@ -302,7 +302,7 @@ void content_json(const struct content *c, struct buf *b)
 	buf_putc(b, ']');
 }
 
-void json_text(struct buf *b, const char *s)
+void put_json(struct buf *b, const char *s)
 {
 	auto_buf struct buf plain = { 0 };
 

@@ -56,6 +56,6 @@ const char *content_last(
 bool content_is_global(const struct content *c);
 
 /* s as a JSON string as Go writes it: < > & escaped too */
-void json_text(struct buf *b, const char *s);
+void put_json(struct buf *b, const char *s);
 
 #endif

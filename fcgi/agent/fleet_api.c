@@ -17,7 +17,7 @@ static void member(struct buf *b, const char *key, const char *value)
 	if (b->data[b->len - 1] != '{')
 		buf_putc(b, ',');
 	buf_printf(b, "\"%s\":", key);
-	json_text(b, value);
+	put_json(b, value);
 }
 
 static void unit_json(const struct agent *ag, const struct agent_unit *u, bool alone, struct buf *b)
@@ -61,7 +61,7 @@ static void machine_json(const struct agent *ag, struct buf *b)
 	json_t *v;
 
 	buf_puts(b, "{\"id\":");
-	json_text(b, ag->machine.id);
+	put_json(b, ag->machine.id);
 	keys = xcalloc(want + 1, sizeof *keys);
 	json_object_foreach (ag->machine.metadata, key, v)
 		keys[n++] = key;
@@ -75,9 +75,9 @@ static void machine_json(const struct agent *ag, struct buf *b)
 	}
 	for (size_t i = 0; i < n; i++) {
 		buf_puts(b, i ? "," : ",\"metadata\":{");
-		json_text(b, keys[i]);
+		put_json(b, keys[i]);
 		buf_putc(b, ':');
-		json_text(b, machine_get(&ag->machine, keys[i]));
+		put_json(b, machine_get(&ag->machine, keys[i]));
 	}
 	buf_puts(b, n ? "},\"primaryIP\":\"127.0.0.1\"}" : ",\"primaryIP\":\"127.0.0.1\"}");
 	free(keys);

@@ -129,7 +129,7 @@ void http_reply_error(struct http_in *in, unsigned int status, const char *messa
 
 	buf_init(&b, 64 * 1024);
 	buf_printf(&b, "{\"error\":{\"code\":%u,\"message\":", status);
-	json_text(&b, message);
+	put_json(&b, message);
 	buf_puts(&b, "}}");
 	http_reply(in, status, "application/json", b.data, b.len);
 }

@@ -34,7 +34,7 @@ bool store_save(const struct agent *ag, const struct agent_unit *u, struct err *
 		return remove_file(ag, path, e);
 	buf_init(&b, 64 * 1024 * 1024);
 	buf_printf(&b, "{\"desiredState\":\"%s\",\"name\":", fleet_state_word(u->desired));
-	json_text(&b, u->name);
+	put_json(&b, u->name);
 	buf_puts(&b, ",\"options\":");
 	content_json(u->content, &b);
 	buf_puts(&b, "}\n");

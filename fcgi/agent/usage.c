@@ -105,7 +105,7 @@ static void unit_json(void *ctx, const struct agent_unit *u, const struct cgroup
 	struct buf *b = ctx;
 
 	buf_puts(b, b->data[b->len - 1] == '[' ? "{\"name\":" : ",{\"name\":");
-	json_text(b, u->name);
+	put_json(b, u->name);
 	add_number(b, "memory_bytes", s->memory_bytes);
 	add_number(b, "cpu_usec", s->cpu_usec);
 	add_number(b, "pids", s->pids);
