@@ -5,12 +5,21 @@
 
 void rows_init(struct rows *rows, const PGresult *r, const struct row_field *fields, size_t n)
 {
+	size_t at = 0;
+
 	assert(n <= ROWS_MAX_FIELDS);
 	rows->r = r;
 	rows->fields = fields;
 	rows->n = n;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		size_t left = sizeof rows->keys - at;
+		int len = snprintf(rows->keys + at, left, ",\"%s\":", fields[i].name);
+
+		assert(len > 0 && (size_t)len < left);
+		at += (size_t)len;
+		rows->key_ends[i] = at;
 		rows->columns[i] = db_column(r, fields[i].name);
+	}
 }
 
 static void put_time(struct buf *b, const char *text)
@@ -52,15 +61,14 @@ static void put(struct buf *b, enum row_kind kind, const char *text, size_t n)
 
 void rows_members(const struct rows *rows, int row, struct buf *b)
 {
+	size_t key = 1; /* the first one without its comma */
+
 	for (size_t i = 0; i < rows->n; i++) {
 		size_t n;
 		const char *text = db_cell(rows->r, row, rows->columns[i], &n);
 
-		if (i)
-			buf_putc(b, ',');
-		buf_putc(b, '"');
-		buf_puts(b, rows->fields[i].name);
-		buf_add(b, "\":", 2);
+		buf_add(b, rows->keys + key, rows->key_ends[i] - key);
+		key = rows->key_ends[i];
 		if (text)
 			put(b, rows->fields[i].kind, text, n);
 		else

@@ -38,6 +38,9 @@ struct rows {
 	const struct row_field *fields;
 	size_t n;
 	int columns[ROWS_MAX_FIELDS];
+	/* ,"name": of each field, written out once */
+	char keys[ROWS_MAX_FIELDS * 24];
+	size_t key_ends[ROWS_MAX_FIELDS];
 };
 
 void rows_init(struct rows *rows, const PGresult *r, const struct row_field *fields, size_t n);
