@@ -160,5 +160,8 @@ place_make() {
 	folder 02750 "$uid_nap" "$gid_web" logs
 	mkdir -p "$S/agent/lib/nap/bin"
 	folder 0755 "$me" "$my" service
+	# written in place by the leader
+	[ -e "$S/generation" ] || : >"$S/generation"
+	[ "$root" = 0 ] || chown "$uid_nap:$gid_nap" "$S/generation"
 	note "$S"
 }

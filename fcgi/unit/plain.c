@@ -178,7 +178,7 @@ bool plain_start(const struct unit *u, const struct unit_command *c,
 {
 	struct unit_words env = { 0 }, options = { 0 }, init, argv = { 0 };
 	struct sandbox b = { 0 };
-	const char *root;
+	const char *root = NULL;
 	bool wrap = u->isolation == ISOLATION_BWRAP;
 
 	for (size_t i = 0; i < env_in->n; i++)
