@@ -292,7 +292,8 @@ static bool app_patch(struct request *rq, struct response *rs, struct err *e)
 		return false;
 	/* what the instances run with needs a release of the same commit; a stopped app's waits for its start */
 	if (app.release && (s.profile_given || s.command_given || s.memory_given))
-		return app_operation(rq, rs, app.id, app.name, "env", NULL, NULL, e);
+		return app_operation(
+			rq, rs, app.id, app.name, "env", NULL, "{\"settings\":true}", e);
 	if (s.scale_given && app.release)
 		return app_operation(rq, rs, app.id, app.name, "scale", NULL, NULL, e);
 	body = app_json(rq, app.name, e);

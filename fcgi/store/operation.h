@@ -15,6 +15,7 @@ struct operation_new {
 	int64_t tenant, app_id;		       /* app_id 0: none */
 	const char *app, *kind, *lane, *state; /* lane NULL: normal; state NULL: queued */
 	/* JSON object; NULL: {}. deploy {"ref"?: of this deploy only}, rollback {"release": number},
+	 * env {"settings"?: true: command, memory or profile changed, so the commit is read again},
 	 * scale {"instances": wanted}, restart {"instance"?: number, else all}; other kinds have none:
 	 * what they want stands in the app's row. */
 	const char *args;

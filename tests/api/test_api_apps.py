@@ -196,6 +196,7 @@ def test_patch_changes_settings_and_null_takes_them_away(me):
     me.release("web")
     a = me.call("PATCH", "/apps/web", {"command": "./new"})
     assert (a.status, a.json["operation"]["kind"], a.json["app"]["command_override"]) == (202, "env", "./new")
+    assert me.sql("SELECT args FROM operation WHERE tenant_id = TENANT ORDER BY id DESC LIMIT 1") == '{"settings": true}'
     assert me.call("PATCH", "/apps/web", {"scale": None}).json["operation"]["kind"] == "scale"
     etag = me.get("/apps/web").headers["ETag"]
     assert me.call("PATCH", "/apps/web", {"ref": "x"}, headers={"If-Match": etag}).status == 200
