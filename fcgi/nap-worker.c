@@ -1,16 +1,28 @@
 /*
  * nap-worker: does what was asked for. It serves no HTTP and runs no tenant's code.
  *
- *	nap-worker lead                 leads, or waits to: the engine and the routes (lead/lead.h)
- *	nap-worker logs                 collects what apps print (collect/collect.h)
+ *	nap-worker MODE                 one of the table below, until TERM
  *	nap-worker --migrate            brings the schema up to date: files of NAP_SQL, else $NAP_STATE/sql
  *	nap-worker --first-login FILE   makes the operator's account; its token goes to FILE, its password is printed
  */
 #include "base/log.h"
 #include "collect/collect.h"
+#include "job/run.h"
 #include "lead/lead.h"
 #include "store/first_login.h"
 #include "store/migrate.h"
+
+static const struct {
+	const char *mode, *help;
+	int (*run)(const struct config *cfg);
+} MODES[] = {
+	{ "jobs", "runs operations, one at a time; any number of these may run", run_jobs },
+	{ "quick", "the same for stop, scale-down and destroy only, which never wait for a build",
+		run_quick },
+	{ "lead", "brings the engine to what the database says, and nginx to the engine",
+		lead_run },
+	{ "logs", "collects what apps print", collect_run },
+};
 
 static bool open_as_owner(struct db *db, const struct config *cfg, struct err *e)
 {
@@ -62,7 +74,9 @@ static int make_first_login(const struct config *cfg, const char *file)
 
 static int usage(void)
 {
-	(void)fputs("usage: nap-worker lead | logs | --migrate | --first-login FILE\n", stderr);
+	(void)fputs("usage: nap-worker MODE | --migrate | --first-login FILE\n\nModes:\n", stderr);
+	for (size_t i = 0; i < ARRAY_SIZE(MODES); i++)
+		(void)fprintf(stderr, "  %-8s %s\n", MODES[i].mode, MODES[i].help);
 	return 2;
 }
 
@@ -78,11 +92,10 @@ int main(int argc, char **argv)
 	log_start("nap-worker", log_level_named(cfg.log_level));
 	if (streq(argv[1], "--migrate"))
 		return bring_up_to_date(&cfg);
-	if (streq(argv[1], "lead"))
-		return lead_run(&cfg);
-	if (streq(argv[1], "logs"))
-		return collect_run(&cfg);
 	if (argc == 3)
 		return make_first_login(&cfg, argv[2]);
+	for (size_t i = 0; i < ARRAY_SIZE(MODES); i++)
+		if (streq(MODES[i].mode, argv[1]))
+			return MODES[i].run(&cfg);
 	return usage();
 }

@@ -1,13 +1,17 @@
 #include "job/git.h"
 
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "job/gate.h"
+#include "push/push_repo.h"
 
-#include <errno.h>
-#include <sys/stat.h>
+#include <fcntl.h>
+#include <sys/file.h>
 
 #define ASK_TIMEOUT_MS 60000
+#define GIT_MEMORY     (4LL << 30) /* of address space: packs are mapped */
 
 const char *git_dir(struct job *job)
 {
@@ -36,6 +40,7 @@ static const char *const FIXED[] = { "-c", "core.hooksPath=/dev/null", "-c", "gc
 	"safe.directory=*", "-c", "http.followRedirects=false", "-c", "submodule.recurse=false",
 	"-c", "fetch.fsckObjects=true", "-c", "fetch.fsck.badTimezone=warn", "-c",
 	"fetch.fsck.missingSpaceBeforeDate=warn", "-c", "fetch.fsck.zeroPaddedFilemode=warn", "-c",
+	"fetch.unpackLimit=1", "-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "-c",
 	"advice.detachedHead=false" };
 
 static const char *const ENVIRONMENT[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8",
@@ -86,9 +91,12 @@ bool git_run(struct job *job, const struct git_run *run, struct proc_result *ret
 		.go_on = relay_goes_on,
 		.on_line = run->say || run->on_line ? relay_line : NULL };
 
-	/* a hostile pack must not take the machine's memory: 2 GiB of address space */
+	job_child(job, &v);
+	/* a hostile pack must not take the machine's memory, nor its disk */
 	argv_add(&v, &job->a, "prlimit");
-	argv_add(&v, &job->a, "--as=4294967296");
+	argv_addf(&v, &job->a, "--as=%lld", (long long)GIT_MEMORY);
+	if (run->max_file)
+		argv_addf(&v, &job->a, "--fsize=%lld", (long long)run->max_file);
 	argv_add(&v, &job->a, "--");
 	argv_add(&v, &job->a, "git");
 	for (size_t i = 0; i < ARRAY_SIZE(FIXED); i++)
@@ -145,57 +153,8 @@ bool git_line(struct job *job, const char **ret, struct err *e, const char *cons
 
 bool git_ensure(struct job *job, struct err *e)
 {
-	static const char *const settings[][2] = { { "core.sharedRepository", "0660" },
-		{ "transfer.hideRefs", "refs/nap" }, { "receive.autogc", "false" },
-		{ "gc.auto", "0" }, { "http.receivepack", "true" },
-		{ "receive.shallowUpdate", "true" } };
-	const char *dir = git_dir(job),
-		   *made = arena_printf(&job->a, "%s.%lld.new", dir, (long long)job->attempt);
-	struct proc_result r;
-	struct argv init = { 0 };
-
-	if (access(dir, F_OK) == 0)
-		return true;
-	if (!tree_remove(made, e))
-		return false;
-	argv_add(&init, &job->a, "git");
-	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-		argv_add(&init, &job->a, "-c");
-		argv_addf(&init, &job->a, "%s=%s", settings[i][0], settings[i][1]);
-	}
-	argv_add(&init, &job->a, "init");
-	argv_add(&init, &job->a, "--quiet");
-	argv_add(&init, &job->a, "--bare");
-	argv_add(&init, &job->a, "--template=");
-	argv_add(&init, &job->a, "--shared=0660");
-	argv_add(&init, &job->a, "--initial-branch=master");
-	argv_add(&init, &job->a, made);
-	if (!proc_run(&(struct proc_spec){ .argv = init.v,
-			      .env = environment(job, NULL),
-			      .timeout_ms = ASK_TIMEOUT_MS,
-			      .max_bytes = 4096 },
-		    &job->a, &r, e))
-		return false;
-	if (r.status != 0)
-		return err_set(e, ERR_INTERNAL, "git_failed", "could not make a repository: %s",
-			reason(job, &r));
-	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-		const char *const set[] = { "git", "config", "--file",
-			arena_printf(&job->a, "%s/config", made), settings[i][0], settings[i][1],
-			NULL };
-
-		if (!proc_run(&(struct proc_spec){ .argv = set,
-				      .env = environment(job, NULL),
-				      .timeout_ms = ASK_TIMEOUT_MS,
-				      .max_bytes = 4096 },
-			    &job->a, &r, e))
-			return false;
-	}
-	if (chmod(made, 02770) < 0)
-		return err_errno(e, "could not open folder \"%s\" to its group", made);
-	if (rename(made, dir) < 0 && errno != EEXIST && errno != ENOTEMPTY)
-		return err_errno(e, "could not put repository \"%s\" in place", dir);
-	return tree_remove(made, e);
+	return push_repo_make(
+		job->cfg->state, arena_printf(&job->a, "%lld", (long long)job->app_id), e);
 }
 
 static bool is_commit_id(const char *ref)
@@ -229,94 +188,290 @@ static bool pick(const char *lines, const char *name, char ret[GIT_ID_SIZE])
 	return found;
 }
 
-/* Credentials for one fetch: a store file that only this user reads, removed again. */
-struct credential {
-	const char *path;
+/* What one fetch needs besides its URL; files that only this user reads, removed again. */
+struct route {
+	struct argv options;
+	const char *const *env;
+	const char *credential, *ssh;
 };
 
-static void credential_remove(struct credential *c)
+static void route_remove(struct route *r)
 {
-	if (c->path)
-		(void)unlink(c->path);
+	if (r->credential)
+		(void)unlink(r->credential);
+	if (r->ssh)
+		(void)unlink(r->ssh);
+}
+
+static const char *work_file(struct job *job, const char *what)
+{
+	return arena_printf(&job->a, "%s/work/%s-%lld-%lld", job->cfg->state, what,
+		(long long)job->id, (long long)job->attempt);
+}
+
+static const char *quoted(struct job *job, const char *text)
+{
+	auto_buf struct buf b;
+
+	buf_init(&b, 64 * 1024);
+	buf_shell(&b, text);
+	return arena_strdup(&job->a, b.data);
 }
 
 static bool credential_write(
-	struct job *job, const char *url, const char *secret, struct credential *ret, struct err *e)
+	struct job *job, const char *url, const char *secret, struct route *r, struct err *e)
 {
 	const char *host = strstr(url, "://");
-	const char *path = arena_printf(&job->a, "%s/work/credential-%lld-%lld", job->cfg->state,
-		(long long)job->id, (long long)job->attempt);
 	char *line;
 
 	if (!secret || !host)
 		return true;
 	line = arena_printf(&job->a, "%.*s://%s@%.*s\n", (int)(host - url), url, secret,
 		(int)strcspn(host + 3, "/"), host + 3);
-	if (!file_replace(path, line, strlen(line), 0600, e))
-		return false;
-	ret->path = path;
+	r->credential = work_file(job, "credential");
+	argv_add(&r->options, &job->a, "-c");
+	argv_addf(&r->options, &job->a, "credential.helper=store --file=%s",
+		quoted(job, r->credential));
+	return file_replace(r->credential, line, strlen(line), 0600, e);
+}
+
+/* the tenant's key for git hosts: made once, the public half is what a person adds there */
+static bool ssh_key(struct job *job, const char **ret, struct err *e)
+{
+	const char *folder = arena_printf(&job->a, "%s/work/ssh", job->cfg->state);
+	const char *key = arena_printf(&job->a, "%s/%lld", folder, (long long)job->tenant_id);
+	const char *fresh = work_file(job, "key");
+	struct argv make = { 0 };
+	struct proc_result r;
+	char *public;
+
+	if (access(key, F_OK) < 0) {
+		struct err ignored;
+
+		(void)unlink(fresh);
+		job_child(job, &make);
+		for (const char *const *p = (const char *const[]){ "ssh-keygen", "-q", "-t",
+			     "ed25519", "-N", "", "-C", job->tenant, "-f", fresh, NULL };
+			*p; p++)
+			argv_add(&make, &job->a, *p);
+		if (!dir_make(folder, 0700, e) || !proc_run(&(struct proc_spec){ .argv = make.v,
+								    .timeout_ms = ASK_TIMEOUT_MS,
+								    .max_bytes = 4096 },
+							  &job->a, &r, e))
+			return false;
+		if (r.status != 0 ||
+			rename(arena_printf(&job->a, "%s.pub", fresh),
+				arena_printf(&job->a, "%s.pub", key)) < 0 ||
+			rename(fresh, key) < 0)
+			return err_set(e, ERR_INTERNAL, "internal",
+				"could not make a key for ssh: %.100s", r.err);
+		if (file_read(arena_printf(&job->a, "%s.pub", key), 4096, &job->a, &public, NULL,
+			    &ignored))
+			job_say(job, "this tenant's key, to be added at the git host: %.*s",
+				(int)strcspn(public, "\n"), public);
+	}
+	*ret = key;
 	return true;
 }
+
+/* git starts the program that GIT_SSH names with its own arguments; which address it goes to is decided here */
+static bool ssh_write(struct job *job, const struct gate *g, struct route *r, struct err *e)
+{
+	auto_buf struct buf b;
+	const char *key;
+
+	if (!ssh_key(job, &key, e))
+		return false;
+	buf_init(&b, 64 * 1024);
+	buf_puts(&b, "#!/bin/sh\nexec ssh -F /dev/null -o HostName=");
+	buf_shell(&b, g->address);
+	buf_puts(&b, " -o HostKeyAlias=");
+	buf_shell(&b, g->host);
+	buf_puts(&b,
+		" -o ProxyCommand=none -o BatchMode=yes -o IdentitiesOnly=yes -o ConnectTimeout=20 "
+		"-o ServerAliveInterval=15 -o ServerAliveCountMax=4 -o ForwardAgent=no "
+		"-o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=");
+	buf_shell(
+		&b, quoted(job, arena_printf(&job->a, "%s/work/ssh/known_hosts", job->cfg->state)));
+	buf_puts(&b, " -i ");
+	buf_shell(&b, key);
+	buf_puts(&b, " \"$@\"\n");
+	r->ssh = work_file(job, "ssh");
+	return file_replace(r->ssh, b.data, b.len, 0700, e);
+}
+
+static bool route_open(
+	struct job *job, const char *url, const char *secret, struct route *r, struct err *e)
+{
+	struct argv env = { 0 };
+	struct gate g;
+
+	if (!gate_open(url, job->cfg->git_private != 0, &job->a, &g, e) ||
+		!credential_write(job, url, secret, r, e))
+		return false;
+	if (g.ssh) {
+		if (!ssh_write(job, &g, r, e))
+			return false;
+		argv_addf(&env, &job->a, "GIT_SSH=%s", r->ssh);
+		r->env = env.v;
+	} else if (g.address[0]) {
+		bool v6 = strchr(g.address, ':') != NULL;
+
+		argv_add(&r->options, &job->a, "-c");
+		argv_addf(&r->options, &job->a, "http.curloptResolve=%s:%s:%s%s%s", g.host, g.port,
+			v6 ? "[" : "", g.address, v6 ? "]" : "");
+	}
+	return true;
+}
+
+/* what git or ssh said, from the most to the least telling */
+static const struct {
+	const char *said, *code;
+	enum err_kind kind;
+} FAILURES[] = {
+	{ "No space left on device", "disk_full", ERR_UPSTREAM },
+	{ "Disk quota exceeded", "disk_full", ERR_UPSTREAM },
+	{ "File too large", "source_too_large", ERR_TOO_LARGE },
+	{ "died of signal 25", "source_too_large", ERR_TOO_LARGE },
+	{ "Operation too slow", "git_timeout", ERR_TIMEOUT },
+	{ "timed out", "git_unreachable", ERR_UPSTREAM },
+	{ "Could not resolve host", "unknown_host", ERR_UPSTREAM },
+	{ "Connection refused", "git_unreachable", ERR_UPSTREAM },
+	{ "Failed to connect", "git_unreachable", ERR_UPSTREAM },
+	{ "No route to host", "git_unreachable", ERR_UPSTREAM },
+	{ "unreachable", "git_unreachable", ERR_UPSTREAM },
+	{ "Host key verification failed", "host_key_changed", ERR_UPSTREAM },
+	{ "Authentication failed", "git_auth_failed", ERR_INVALID },
+	{ "could not read Username", "git_auth_failed", ERR_INVALID },
+	{ "could not read Password", "git_auth_failed", ERR_INVALID },
+	{ "Permission denied", "git_auth_failed", ERR_INVALID },
+	{ "returned error: 403", "git_auth_failed", ERR_INVALID },
+	{ "returned error: 30", "redirect_refused", ERR_INVALID },
+	{ "returned error: 4", "repository_not_found", ERR_INVALID },
+	{ "not found", "repository_not_found", ERR_INVALID },
+	{ "does not appear to be a git repository", "repository_not_found", ERR_INVALID },
+	{ "not valid: is this a git repository", "repository_not_found", ERR_INVALID },
+	{ "No such file or directory", "repository_not_found", ERR_INVALID },
+	{ "not our ref", "ref_not_found", ERR_INVALID },
+	{ "unadvertised object", "ref_not_found", ERR_INVALID },
+	{ "fsck", "source_broken", ERR_INVALID },
+	{ "index-pack", "source_broken", ERR_INVALID },
+};
 
 static bool fetch_failed(
 	struct job *job, const char *url, const struct proc_result *r, struct err *e)
 {
+	for (size_t i = 0; i < ARRAY_SIZE(FAILURES); i++)
+		if (memmem(r->err, r->err_len, FAILURES[i].said, strlen(FAILURES[i].said)))
+			return err_set(e, FAILURES[i].kind, FAILURES[i].code,
+				"could not fetch \"%s\": %s", url, reason(job, r));
 	return err_set(
 		e, ERR_UPSTREAM, "git_failed", "could not fetch \"%s\": %s", url, reason(job, r));
 }
 
-bool git_fetch(struct job *job, const char *url, const char *secret, const char *ref,
-	char ret_commit[GIT_ID_SIZE], struct err *e)
+/* what a fetch that was cut off left: no other process of nap writes here but in folders of its own */
+static void remove_leftovers(struct job *job)
 {
-	__attribute__((cleanup(credential_remove))) struct credential credential = { NULL };
-	struct argv ask = { 0 }, fetch = { 0 };
+	const char *folder = arena_printf(&job->a, "%s/objects/pack", git_dir(job));
+	auto_dir DIR *d = opendir(folder);
+	const struct dirent *entry;
+
+	while (d && (entry = readdir(d)))
+		if (starts_with(entry->d_name, "tmp_"))
+			(void)unlinkat(dirfd(d), entry->d_name, 0);
+}
+
+/* refs/heads/main of "ref: refs/heads/main\tHEAD": other names than main are master here */
+static const char *own_branch(const char *lines, const char *ref)
+{
+	if (ref)
+		return streq(ref, "main") ? "main" : "master";
+	return starts_with(lines, "ref: refs/heads/main\t") ? "main" : "master";
+}
+
+/* asks the remote what ref is */
+static bool resolve(struct job *job, const struct route *route, const char *url, const char *ref,
+	char ret[GIT_ID_SIZE], const char **ret_branch, struct err *e)
+{
+	const char *const names[] = { ref ? arena_printf(&job->a, "refs/heads/%s", ref) : "HEAD",
+		ref ? arena_printf(&job->a, "refs/tags/%s", ref) : "HEAD", ref ? ref : "HEAD" };
+	struct argv ask = { 0 };
 	struct proc_result r;
 	char id[GIT_ID_SIZE] = "";
 
-	if (!credential_write(job, url, secret, &credential, e))
-		return false;
-	if (credential.path) {
-		argv_add(&ask, &job->a, "-c");
-		argv_addf(&ask, &job->a, "credential.helper=store --file=%s", credential.path);
-	}
-	fetch = ask;
-	fetch.size = 0; /* its own copy at the next word */
-	if (ref && is_commit_id(ref)) {
-		(void)snprintf(id, sizeof id, "%s", ref);
-	} else {
-		const char *const names[] = { ref ? arena_printf(&job->a, "refs/heads/%s", ref)
-						  : "HEAD",
-			ref ? arena_printf(&job->a, "refs/tags/%s", ref) : "HEAD",
-			ref ? ref : "HEAD" };
-
-		argv_add(&ask, &job->a, "ls-remote");
-		argv_add(&ask, &job->a, "--end-of-options");
-		argv_add(&ask, &job->a, url);
-		if (!git_run(job, &(struct git_run){ .args = ask.v, .max = 32 * 1024 * 1024 }, &r,
-			    e))
-			return false;
-		if (r.status != 0)
-			return fetch_failed(job, url, &r, e);
-		for (size_t i = 0; !id[0] && i < ARRAY_SIZE(names); i++)
-			(void)pick(r.out, names[i], id);
-		if (!id[0] && r.out_len == 0)
-			return err_set(e, ERR_INVALID, "empty_repository",
-				"repository \"%s\" has no commit", url);
-		if (!id[0])
-			return err_set(e, ERR_INVALID, "ref_not_found",
-				"\"%s\" has no branch or tag \"%s\"", url, ref ? ref : "HEAD");
-	}
-	argv_add(&fetch, &job->a, "fetch");
-	argv_add(&fetch, &job->a, "--no-tags");
-	argv_add(&fetch, &job->a, "--no-recurse-submodules");
-	argv_add(&fetch, &job->a, "--no-write-fetch-head");
-	argv_add(&fetch, &job->a, "--end-of-options");
-	argv_add(&fetch, &job->a, url);
-	argv_addf(&fetch, &job->a, "+%s:refs/nap/incoming", id);
-	if (!git_run(job, &(struct git_run){ .args = fetch.v, .say = true }, &r, e))
+	for (size_t i = 0; i < route->options.n; i++)
+		argv_add(&ask, &job->a, route->options.v[i]);
+	for (const char *const *p = (const char *const[]){ "ls-remote", "--symref",
+		     "--end-of-options", url, NULL };
+		*p; p++)
+		argv_add(&ask, &job->a, *p);
+	if (!git_run(job,
+		    &(struct git_run){ .args = ask.v, .env = route->env, .max = 32 * 1024 * 1024 },
+		    &r, e))
 		return false;
 	if (r.status != 0)
 		return fetch_failed(job, url, &r, e);
+	for (size_t i = 0; !id[0] && i < ARRAY_SIZE(names); i++)
+		(void)pick(r.out, names[i], id);
+	if (!id[0] && r.out_len == 0)
+		return err_set(
+			e, ERR_INVALID, "empty_repository", "repository \"%s\" has no commit", url);
+	if (!id[0])
+		return err_set(e, ERR_INVALID, "ref_not_found",
+			"\"%s\" has no branch or tag \"%s\"", url, ref ? ref : "HEAD");
+	*ret_branch = own_branch(r.out, ref);
+	memcpy(ret, id, sizeof id);
+	return true;
+}
+
+static bool download(
+	struct job *job, const struct route *route, const char *url, const char *id, struct err *e)
+{
+	struct argv fetch = { 0 };
+	struct proc_result r;
+	bool ok;
+
+	for (size_t i = 0; i < route->options.n; i++)
+		argv_add(&fetch, &job->a, route->options.v[i]);
+	for (const char *const *p = (const char *const[]){ "fetch", "--progress", "--no-tags",
+		     "--no-recurse-submodules", "--no-write-fetch-head", "--end-of-options", url,
+		     NULL };
+		*p; p++)
+		argv_add(&fetch, &job->a, *p);
+	argv_addf(&fetch, &job->a, "+%s:refs/nap/incoming", id);
+	remove_leftovers(job);
+	/* a pack holds the whole history, compressed: four times the largest tree is generous */
+	ok = git_run(job,
+		&(struct git_run){ .args = fetch.v,
+			.env = route->env,
+			.say = true,
+			.max_file = job->cfg->source_max_bytes * 4 },
+		&r, e);
+	if (ok && r.status == 0)
+		return true;
+	remove_leftovers(job);
+	return ok && fetch_failed(job, url, &r, e);
+}
+
+bool git_fetch(struct job *job, const char *url, const char *secret, const char *ref,
+	char ret_commit[GIT_ID_SIZE], const char **ret_branch, struct err *e)
+{
+	__attribute__((cleanup(route_remove))) struct route route = { .credential = NULL };
+	char id[GIT_ID_SIZE] = "";
+	const char *kind;
+
+	*ret_branch = "master";
+	if (!route_open(job, url, secret, &route, e))
+		return false;
+	if (ref && is_commit_id(ref))
+		(void)snprintf(id, sizeof id, "%s", ref);
+	else if (!resolve(job, &route, url, ref, id, ret_branch, e))
+		return false;
+	if (!download(job, &route, url, id, e) || !git_ask(job, &kind, e, "cat-file", "-t", id))
+		return false;
+	if (!streq(kind, "commit"))
+		return err_set(e, ERR_INVALID, "ref_not_found", "\"%s\" is no commit but a %s",
+			ref ? ref : "HEAD", kind);
 	(void)snprintf(ret_commit, GIT_ID_SIZE, "%s", id);
 	return true;
 }
@@ -351,7 +506,14 @@ bool git_pin(struct job *job, int64_t release, const char *commit, struct err *e
 bool git_set_branch(struct job *job, const char *branch, const char *commit, struct err *e)
 {
 	const char *ref = arena_printf(&job->a, "refs/heads/%s", branch);
+	const char *path = arena_printf(&job->a, "%s/nap-branch", git_dir(job));
+	auto_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
 
+	/* one that lost its operation while it waited moves nothing */
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return err_errno(e, "could not lock \"%s\"", path);
+	if (!job_goes_on(job))
+		return job_stopped(job, e);
 	return git_ask(job, NULL, e, "update-ref", ref, commit) &&
 	       git_ask(job, NULL, e, "symbolic-ref", "HEAD", ref);
 }

@@ -14,15 +14,23 @@
 /* path of the app's repository, in the job's arena */
 const char *git_dir(struct job *job);
 
-/* Makes it if it is missing: bare, shared, hidden pins, no automatic gc. Made beside and renamed. */
+/* Makes it if it is missing (push/push_repo.h). */
 NODISCARD bool git_ensure(struct job *job, struct err *e);
 
 /*
  * Fetches ref (NULL: the remote's HEAD; a branch, a tag or a commit) of url, and says what commit that is.
- * secret: "user:password" of the URL, or NULL; it goes by a credential file, never on a command line.
+ * secret: "user:password" of the URL, percent-encoded, or NULL; it goes by a credential file, never on a command line.
+ * ret_branch: the name of the branch that the repository's own would have: main or master.
+ *
+ * ssh uses the tenant's key, work/ssh/TENANT_ID, which is made at the first use and shown in the log; the keys of hosts
+ * are believed at first sight and must stay the same.
+ *
+ * Errors: those of gate_open; "git_timeout" (too slow, or longer than git_timeout), "source_too_large", "disk_full",
+ * "git_unreachable", "git_auth_failed", "repository_not_found", "redirect_refused", "host_key_changed", "source_broken",
+ * "empty_repository", "ref_not_found", else "git_failed". A failed fetch leaves no files behind.
  */
 NODISCARD bool git_fetch(struct job *job, const char *url, const char *secret, const char *ref,
-	char ret_commit[GIT_ID_SIZE], struct err *e);
+	char ret_commit[GIT_ID_SIZE], const char **ret_branch, struct err *e);
 
 /* One line of git's output, without its newline; a non-zero exit is ERR_NOT_FOUND "git_failed". */
 NODISCARD bool git_line(struct job *job, const char **ret, struct err *e, const char *const *args);
@@ -40,7 +48,8 @@ struct git_run {
 	size_t input_len, max;
 	proc_line_fn *on_line;
 	void *line_ctx;
-	bool say; /* its output goes to the operation's log */
+	int64_t max_file; /* no file that it writes may be larger; 0: any */
+	bool say;	  /* its output goes to the operation's log */
 };
 NODISCARD bool git_run(
 	struct job *job, const struct git_run *run, struct proc_result *ret, struct err *e);

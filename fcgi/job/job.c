@@ -5,6 +5,7 @@
 #include "base/text.h"
 
 #include <stdarg.h>
+#include <time.h>
 
 #define BEAT_MS 10000
 
@@ -38,6 +39,71 @@ bool job_progress(struct job *job, int done, int total, struct err *e)
 		job->db, NULL, e, PROGRESS, I64(job->id), I64(job->attempt), I64(done), I64(total));
 }
 
+SQL(WAITING,
+	"UPDATE operation SET waiting = $3 WHERE id = $1 AND attempt = $2::integer AND state = 'running'");
+
+void job_waiting(struct job *job, const char *why)
+{
+	struct err e;
+
+	if (streq(job->waiting, why ? why : ""))
+		return;
+	if (!db_exec(job->db, NULL, &e, WAITING, I64(job->id), I64(job->attempt), why))
+		return;
+	(void)snprintf(job->waiting, sizeof job->waiting, "%s", why ? why : "");
+}
+
+SQL(FENCE,
+	"SELECT id FROM operation WHERE id = $1 AND attempt = $2::integer AND state = 'running' FOR UPDATE");
+
+bool job_fence(struct job *job, struct err *e)
+{
+	int64_t id;
+
+	assert(job->db->in_tx);
+	if (db_one_i64(job->db, &id, e, FENCE, I64(job->id), I64(job->attempt)))
+		return true;
+	if (e->kind != ERR_NOT_FOUND)
+		return false;
+	job->lost = true;
+	return job_stopped(job, e);
+}
+
+void job_secret(struct job *job, const char *value)
+{
+	if (value && strlen(value) >= 4)
+		argv_add(&job->secrets, &job->a, value);
+}
+
+void job_child(struct job *job, struct argv *argv)
+{
+	argv_add(argv, &job->a, "setpriv");
+	argv_add(argv, &job->a, "--pdeathsig");
+	argv_add(argv, &job->a, "KILL");
+	argv_add(argv, &job->a, "--");
+}
+
+/* in place: a secret is not shorter than what stands for it */
+static void redact(const struct job *job, char *text)
+{
+	for (size_t i = 0; i < job->secrets.n; i++) {
+		size_t n = strlen(job->secrets.v[i]);
+
+		for (char *at = text; (at = strstr(at, job->secrets.v[i])); at += 3) {
+			memcpy(at, "***", 3);
+			memmove(at + 3, at + n, strlen(at + n) + 1);
+		}
+	}
+}
+
+const char *job_redact(struct job *job, const char *text)
+{
+	char *copy = arena_strdup(&job->a, text);
+
+	redact(job, copy);
+	return copy;
+}
+
 SQL(SAY,
 	"INSERT INTO operation_log (operation_id, seq, tenant_id, line) SELECT id, "
 	"coalesce((SELECT max(seq) FROM operation_log WHERE operation_id = $1), 0) + 1, tenant_id, left($3, 4000) "
@@ -53,6 +119,7 @@ static void say(struct job *job, const char *line, size_t n)
 	for (char *p = clean; *p; p++)
 		if (*p == '\n')
 			*p = ' ';
+	redact(job, clean);
 	if (!db_exec(job->db, NULL, &e, SAY, I64(job->id), I64(job->attempt), clean) ||
 		!db_exec(job->db, NULL, &e, SAID, I64(job->id)))
 		LOG(WARNING, "operation.log", KV("error", e.msg));
@@ -99,6 +166,11 @@ bool job_goes_on(void *ctx)
 
 	if (job->lost || job->cancelled)
 		return false;
+	job->stopping = job->stopping || (job->stop && *job->stop);
+	if (job->stopping)
+		return false;
+	if (!job->id) /* no operation, only its children: keep.c */
+		return true;
 	if (beat ? !db_query(job->db, &r, &e, BEAT, I64(job->id), I64(job->attempt), BOOL(beat))
 		 : !db_query(job->db, &r, &e, LOOK, I64(job->id), I64(job->attempt)))
 		return true; /* the database is away: the lease is still ours until somebody else took it */
@@ -114,20 +186,22 @@ bool job_stopped(struct job *job, struct err *e)
 	if (job->cancelled)
 		return err_set(
 			e, ERR_CONFLICT, "operation_cancelled", "the operation was cancelled");
+	if (job->stopping && !job->lost)
+		return err_set(e, ERR_BUSY, "stopping", "this worker is about to end");
 	return err_set(
 		e, ERR_INTERNAL, "lost", "operation %lld has another worker", (long long)job->id);
 }
 
 bool job_wait(struct job *job, int ms)
 {
-	(void)db_wait(job->db, ms);
+	/* other operations' notices wake it too: not more often than 20 times a second */
+	if (db_wait(job->db, ms))
+		(void)nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
 	return job_goes_on(job);
 }
 
-/*
- * The tenant with the fewest running operations first; one operation of an app at a time; of an app's queued ones
- * the oldest. A deploy or push that a newer one has overtaken is cancelled before (RULES 30, DESIGN 3).
- */
+/* claims wait for each other: none of the counts below moves under a claim */
+SQL(CLAIM_LOCK, "SELECT pg_advisory_xact_lock(hashtext('nap claim'))");
 SQL(SUPERSEDE,
 	"UPDATE operation o SET state = 'cancelled', ended_at = now(), error_code = 'superseded', "
 	"error = 'a newer deploy of this app overtook it' WHERE o.state = 'queued' AND o.kind IN ('deploy', 'push') "
@@ -138,7 +212,10 @@ SQL(CLAIM,
 	"started_at = coalesce(started_at, now()) WHERE id = (SELECT o.id FROM operation o WHERE o.state = 'queued' "
 	"AND (o.lane = 'quick' OR NOT $2::boolean) "
 	"AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.app_id = o.app_id AND x.state = 'running') "
-	"AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.app_id = o.app_id AND x.state = 'queued' AND x.id < o.id) "
+	"AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.app_id = o.app_id AND x.state = 'queued' AND x.id < o.id "
+	"AND (x.lane = 'quick' OR o.lane <> 'quick')) "
+	"AND (o.kind NOT IN ('deploy', 'push') OR (SELECT count(*) FROM operation x WHERE x.tenant_id = o.tenant_id "
+	"AND x.state = 'running' AND x.kind IN ('deploy', 'push')) < 2) "
 	"ORDER BY (SELECT count(*) FROM operation x WHERE x.tenant_id = o.tenant_id AND x.state = 'running'), o.id "
 	"FOR UPDATE SKIP LOCKED LIMIT 1) "
 	"RETURNING id, attempt, tenant_id, app_id, app, kind, args, release_id, created_by, request_id, "
@@ -165,23 +242,36 @@ static void take_row(struct job *job, const PGresult *r)
 		job->args = json_object();
 }
 
+static bool claim(
+	struct db *db, const char *worker, bool quick, struct job *job, bool *ret, struct err *e)
+{
+	auto_result PGresult *r = NULL;
+	auto_tx struct tx tx = { 0 };
+
+	if (!tx_begin(db, &tx, e) || !db_exec(db, NULL, e, CLAIM_LOCK) ||
+		!db_exec(db, NULL, e, SUPERSEDE) ||
+		!db_query(db, &r, e, CLAIM, worker, BOOL(quick)))
+		return false;
+	*ret = db_rows(r) > 0;
+	if (*ret && !db_exec(db, NULL, e, STEPS_AGAIN, db_text(r, 0, "id")))
+		return false;
+	if (!tx_commit(&tx, e))
+		return false;
+	if (*ret)
+		take_row(job, r);
+	return true;
+}
+
 bool job_claim(struct db *db, const struct config *cfg, const char *worker, bool quick,
 	struct job *ret, bool *ret_found, struct err *e)
 {
 	struct job job = { .cfg = cfg, .db = db, .beat_at = clock_mono_ms() };
-	auto_result PGresult *r = NULL;
+	bool found = false;
 
-	*ret_found = false;
-	if (!db_exec(db, NULL, e, SUPERSEDE) || !db_query(db, &r, e, CLAIM, worker, BOOL(quick)))
-		/* two claimed an app's operations at once: the index operation_one_running let one of them */
-		return e->kind == ERR_BUSY;
-	if (db_rows(r) == 0)
-		return true;
-	take_row(&job, r);
-	if (!db_exec(db, NULL, e, STEPS_AGAIN, I64(job.id)))
+	if (!claim(db, worker, quick, &job, &found, e))
 		return false;
+	*ret_found = found;
 	*ret = job;
-	*ret_found = true;
 	return true;
 }
 
@@ -189,23 +279,33 @@ SQL(END,
 	"UPDATE operation SET state = $3, ended_at = now(), error_code = $4, error = $5, error_lines = $6::jsonb, "
 	"waiting = NULL WHERE id = $1 AND attempt = $2::integer AND state = 'running'");
 
-void job_end(struct job *job, const struct err *failure, json_t *lines)
+bool job_end(struct job *job, const struct err *failure, const json_t *lines, struct err *e)
 {
 	bool cancelled = failure && job->cancelled;
 	const char *state = cancelled ? "cancelled" : failure ? "failed" : "succeeded";
 	auto_free char *text = lines ? json_dumps(lines, JSON_COMPACT) : NULL;
-	struct err e;
+	const char *why = failure ? job_redact(job, failure->msg) : NULL;
+	auto_tx struct tx tx = { 0 };
 
 	if (job->lost)
-		return;
-	if (failure)
-		job_say(job, "%s: %s", state, failure->msg);
-	if (!db_exec(job->db, NULL, &e, STEP_CLOSE, I64(job->id), I64(job->attempt),
-		    failure ? "failed" : "succeeded") ||
-		!db_exec(job->db, NULL, &e, END, I64(job->id), I64(job->attempt), state,
-			failure ? failure->code : NULL, failure ? failure->msg : NULL, text))
-		LOG(ERROR, "operation.end", KV("operation", job->id), KV("error", e.msg),
-			KV("detail", e.detail));
+		return true;
+	if (text)
+		redact(job, text);
+	if (!tx_begin(job->db, &tx, e) ||
+		!db_exec(job->db, NULL, e, STEP_CLOSE, I64(job->id), I64(job->attempt),
+			failure ? "failed" : "succeeded") ||
+		!db_exec(job->db, NULL, e, END, I64(job->id), I64(job->attempt), state,
+			failure ? failure->code : NULL, why, text))
+		return false;
+	return tx_commit(&tx, e);
+}
+
+SQL(GIVE_BACK, "UPDATE operation SET state = 'queued', worker = NULL, waiting = NULL WHERE id = $1 "
+	       "AND attempt = $2::integer AND state = 'running'");
+
+bool job_give_back(struct job *job, struct err *e)
+{
+	return job->lost || db_exec(job->db, NULL, e, GIVE_BACK, I64(job->id), I64(job->attempt));
 }
 
 void job_release(struct job *job)
@@ -213,66 +313,4 @@ void job_release(struct job *job)
 	json_decref(job->args);
 	job->args = NULL;
 	arena_clear(&job->a);
-}
-
-/* what this process has seen of running operations: a lease is over when its beat has stood still for 60 s here */
-struct beats {
-	struct seen {
-		int64_t id, attempt, beat, since_ms;
-	} seen[256];
-	size_t n;
-};
-
-#define LEASE_MS 60000
-
-SQL(RUNNING,
-	"SELECT id, attempt, beat FROM operation WHERE state = 'running' ORDER BY id LIMIT 256");
-SQL(TAKE_BACK,
-	"UPDATE operation SET state = 'queued', worker = NULL WHERE id = $1 AND attempt = $2::integer "
-	"AND beat = $3 AND state = 'running'");
-
-struct beats *beats_new(void)
-{
-	return xcalloc(1, sizeof(struct beats));
-}
-
-void beats_free(struct beats *b)
-{
-	free(b);
-}
-
-static const struct seen *find_seen(const struct beats *b, int64_t id)
-{
-	for (size_t i = 0; i < b->n; i++)
-		if (b->seen[i].id == id)
-			return &b->seen[i];
-	return NULL;
-}
-
-bool beats_watch(struct beats *b, struct db *db, struct err *e)
-{
-	auto_result PGresult *r = NULL;
-	int64_t now = clock_mono_ms();
-	struct beats next = { .n = 0 };
-
-	if (!db_query(db, &r, e, RUNNING))
-		return false;
-	for (int i = 0; i < db_rows(r); i++) {
-		struct seen s = { db_i64(r, i, "id"), db_i64(r, i, "attempt"), db_i64(r, i, "beat"),
-			now };
-		const struct seen *old = find_seen(b, s.id);
-
-		if (old && old->attempt == s.attempt && old->beat == s.beat)
-			s.since_ms = old->since_ms;
-		if (now - s.since_ms >= LEASE_MS) {
-			LOG(WARNING, "operation.taken_back", KV("operation", s.id),
-				KV("attempt", s.attempt));
-			if (!db_exec(
-				    db, NULL, e, TAKE_BACK, I64(s.id), I64(s.attempt), I64(s.beat)))
-				return false;
-		}
-		next.seen[next.n++] = s;
-	}
-	*b = next;
-	return true;
 }

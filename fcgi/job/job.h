@@ -13,6 +13,7 @@
 #include "store/db.h"
 
 #include <jansson.h>
+#include <signal.h>
 
 struct job {
 	const struct config *cfg;
@@ -25,6 +26,10 @@ struct job {
 	int log_seq;
 	int64_t beat_at;      /* CLOCK_MONOTONIC, ms */
 	bool lost, cancelled; /* another worker has it; a person wants it to end */
+	bool stopping;	      /* this process is to end: the operation goes back into the queue */
+	const volatile sig_atomic_t *stop; /* what says so */
+	struct argv secrets;		   /* never written to a log or an error */
+	char waiting[200];		   /* as written to operation.waiting */
 };
 
 typedef bool job_fn(struct job *job, struct err *e);
@@ -33,7 +38,26 @@ typedef bool job_fn(struct job *job, struct err *e);
 NODISCARD bool job_step(struct job *job, const char *name, struct err *e);
 NODISCARD bool job_progress(struct job *job, int done, int total, struct err *e);
 
-/* A line of the operation's log; control characters and broken UTF-8 are scrubbed. Never fails the job. */
+/* Why it waits, for people: "the engine is away"; NULL: it does not. Written when it changes; never fails the job. */
+void job_waiting(struct job *job, const char *why);
+
+/*
+ * The fence inside of a transaction: the operation's row is locked and is still this worker's, or job->lost is set and
+ * the call fails as job_stopped does. Every change of other tables stands behind one.
+ */
+NODISCARD bool job_fence(struct job *job, struct err *e);
+
+/* A value that must not be told: written as *** from here on. Shorter than 4 bytes it is not looked for. Kept. */
+void job_secret(struct job *job, const char *value);
+
+/* a copy of text without them, in the job's arena */
+const char *job_redact(struct job *job, const char *text);
+
+/* Puts in front of argv what ends the child with this process, however that ends. */
+void job_child(struct job *job, struct argv *argv);
+
+/* A line of the operation's log; control characters and broken UTF-8 are scrubbed, secrets are hidden. Never fails the
+ * job. */
 void job_say(struct job *job, const char *fmt, ...) PRINTF(2, 3);
 /* the same for a child's output: a proc_line_fn, ctx is the job */
 void job_line(void *job, const char *line, size_t n);
@@ -44,23 +68,26 @@ void job_line(void *job, const char *line, size_t n);
  */
 bool job_goes_on(void *job);
 
-/* What a stopped job returns: ERR_CONFLICT "operation_cancelled" or ERR_INTERNAL "lost". */
+/* What a stopped job returns: ERR_CONFLICT "operation_cancelled", ERR_INTERNAL "lost" or ERR_BUSY "stopping". */
 bool job_stopped(struct job *job, struct err *e);
 
 /* Sleeps until a notification comes or ms have passed; false as job_goes_on. */
 bool job_wait(struct job *job, int ms);
 
-/* Claims the next queued operation of a lane; *ret_found false: there is none. */
+/*
+ * Claims the next queued operation; *ret_found false: there is none. quick: of the quick lane only.
+ *
+ * The tenant with the fewest running operations first, at most 2 deploys and pushes of a tenant at once (RULES 30), one
+ * operation of an app at a time. Of an app's queued ones the oldest, but a quick one passes those that are not: what it
+ * wants stands in the app's row already. A deploy or push that a newer one has overtaken is cancelled before.
+ */
 NODISCARD bool job_claim(struct db *db, const struct config *cfg, const char *worker, bool quick,
 	struct job *ret, bool *ret_found, struct err *e);
-/* Writes the end; failure is NULL for success. Lost jobs are left alone. */
-void job_end(struct job *job, const struct err *failure, json_t *lines);
+/* Writes the end; failure is NULL for success. lines may be NULL. Lost jobs are left alone. */
+NODISCARD bool job_end(
+	struct job *job, const struct err *failure, const json_t *lines, struct err *e);
+/* Back into the queue, for another worker to take at once. */
+NODISCARD bool job_give_back(struct job *job, struct err *e);
 void job_release(struct job *job);
-
-/* Takes operations whose beat has not moved for 60 s of this observer's clock back into the queue. */
-struct beats;
-struct beats *beats_new(void);
-NODISCARD bool beats_watch(struct beats *b, struct db *db, struct err *e);
-void beats_free(struct beats *b);
 
 #endif

@@ -1,5 +1,19 @@
 libnap_a_SOURCES += \
+	%D%/bring.c \
+	%D%/build.c %D%/build.h \
+	%D%/deploy.c \
+	%D%/destroy.c \
+	%D%/env.c \
+	%D%/gate.c %D%/gate.h \
 	%D%/git.c %D%/git.h \
 	%D%/job.c %D%/job.h \
+	%D%/keep.c %D%/keep.h \
+	%D%/kinds.h \
+	%D%/lease.c %D%/lease.h \
+	%D%/push.c \
 	%D%/release.c %D%/release.h \
+	%D%/restart.c \
+	%D%/rollback.c \
+	%D%/run.c %D%/run.h \
+	%D%/settle.c %D%/settle.h \
 	%D%/tree.c %D%/tree.h

@@ -5,13 +5,56 @@
 #include "job/git.h"
 #include "model/unit.h"
 #include "store/applog.h"
+#include "store/build.h"
 
 #include <sodium.h>
 
 SQL(APP_LOAD,
 	"SELECT a.url, a.url_secret, a.ref, a.branch, a.profile_text, a.command_override, a.group_name, "
-	"a.memory_override, a.release_id, a.deleting, a.listened, r.commit, r.tree "
+	"a.memory_override, a.release_id, a.deleting, a.listened, a.env, r.commit, r.source_tree "
 	"FROM app a LEFT JOIN release r ON r.id = a.release_id WHERE a.id = $1");
+
+static const char *percent_decoded(struct arena *a, const char *text)
+{
+	char *out = arena_alloc(a, strlen(text) + 1), *at = out;
+
+	for (; *text; text++) {
+		char digits[3] = { text[0] == '%' ? text[1] : '\0', 0, 0 };
+
+		if (digits[0])
+			digits[1] = text[2];
+		if (digits[0] && digits[1] && hex_decode(at, 1, digits)) {
+			at++;
+			text += 2;
+		} else {
+			*at++ = *text;
+		}
+	}
+	return out;
+}
+
+/* what nobody may read in a log: the URL's password as it came and as it is sent, secret variables */
+static void hide_secrets(struct job *job, const struct job_app *app)
+{
+	const char *colon = app->url_secret ? strchr(app->url_secret, ':') : NULL;
+	json_error_t je;
+	json_t *env = json_loads(app->env, 0, &je), *entry;
+	const char *name;
+
+	if (app->url_secret) {
+		const char *password = colon && colon[1] ? colon + 1 : app->url_secret;
+
+		job_secret(job, app->url_secret);
+		job_secret(job, password);
+		job_secret(job, percent_decoded(&job->a, password));
+	}
+	json_object_foreach (env, name, entry)
+		if (json_is_true(json_object_get(entry, "secret")) &&
+			json_is_string(json_object_get(entry, "value")))
+			job_secret(job, arena_strdup(&job->a, json_string_value(json_object_get(
+								      entry, "value"))));
+	json_decref(env);
+}
 
 bool job_app_load(struct job *job, struct job_app *ret, struct err *e)
 {
@@ -31,12 +74,14 @@ bool job_app_load(struct job *job, struct job_app *ret, struct err *e)
 		.profile_text = db_text_null(r, 0, "profile_text"),
 		.command_override = db_text_null(r, 0, "command_override"),
 		.group = db_text(r, 0, "group_name"),
+		.env = db_text(r, 0, "env"),
 		.memory_override = db_i64(r, 0, "memory_override"),
 		.current_release = db_i64(r, 0, "release_id"),
 		.listened = db_bool(r, 0, "listened"),
 		.current_commit = db_text_null(r, 0, "commit"),
-		.current_tree = db_text_null(r, 0, "tree"),
+		.current_source = db_text_null(r, 0, "source_tree"),
 	};
+	hide_secrets(job, ret);
 	return true;
 }
 
@@ -109,18 +154,56 @@ bool release_plan(struct job *job, const struct job_app *app, const char *commit
 	return true;
 }
 
-SQL(MADE_BEFORE, "SELECT release_id FROM operation WHERE id = $1 AND release_id IS NOT NULL");
+SQL(PLAN_OF,
+	"SELECT kind, commit, subject, profile_text, start, command, memory_bytes, scale, source_tree, tree, state, "
+	"env - 'NAP_TOKEN' AS env FROM release WHERE app_id = $1 AND (id = $2 OR ($2::bigint = 0 AND number = $3))");
+
+bool release_plan_of(
+	struct job *job, int64_t id, int64_t number, struct release_plan *ret, struct err *e)
+{
+	struct release_plan p = { .kind = "" };
+	struct err ignored;
+	PGresult *r = NULL;
+
+	if (!db_query(job->db, &r, e, PLAN_OF, I64(job->app_id), I64(id), I64(number)))
+		return false;
+	r = db_keep(&job->a, &r);
+	if (db_rows(r) == 0)
+		return err_set(e, ERR_NOT_FOUND, "release_not_found",
+			"app \"%s\" has no release %lld", job->app, (long long)number);
+	p.kind = db_text(r, 0, "kind");
+	p.commit = db_text(r, 0, "commit");
+	p.subject = db_text(r, 0, "subject");
+	p.profile_text = db_text(r, 0, "profile_text");
+	p.start = db_text(r, 0, "start");
+	p.command = db_text(r, 0, "command");
+	p.source = db_text_null(r, 0, "source_tree");
+	p.tree = db_text_null(r, 0, "tree");
+	p.env = db_text(r, 0, "env");
+	p.memory = db_i64(r, 0, "memory_bytes");
+	p.scale = (int)db_i64(r, 0, "scale");
+	/* it was without errors when it was made */
+	(void)!profile_parse(p.profile_text, strlen(p.profile_text), &job->a, &p.profile, &ignored);
+	*ret = p;
+	return true;
+}
+
+/* beside a release that serves, what the new one takes waits in next_* until the switch; the first one takes it now */
 SQL(ADMIT,
-	"UPDATE app SET memory_bytes = $2, scale_profile = $3::integer, command = $4, deployed = true "
+	"UPDATE app SET next_memory = CASE WHEN release_id IS NOT NULL THEN $2::bigint END, "
+	"next_scale = CASE WHEN release_id IS NOT NULL THEN $3::integer END, "
+	"memory_bytes = CASE WHEN release_id IS NULL THEN $2::bigint ELSE memory_bytes END, "
+	"scale_profile = CASE WHEN release_id IS NULL THEN $3::integer ELSE scale_profile END, "
+	"command = CASE WHEN release_id IS NULL THEN $4 ELSE command END, deployed = true "
 	"WHERE id = $1 AND NOT deleting RETURNING (SELECT id FROM installation) AS installation, env, listened");
 SQL(NUMBER,
 	"INSERT INTO app_counter AS c (tenant, app, release_no) VALUES ($1, $2, 1) "
 	"ON CONFLICT (tenant, app) DO UPDATE SET release_no = c.release_no + 1 RETURNING release_no");
 SQL(INSERT,
-	"INSERT INTO release (tenant_id, app_id, number, kind, commit, subject, tree, profile_text, profile, env, start, "
+	"INSERT INTO release (tenant_id, app_id, number, kind, commit, subject, tree, source_tree, profile_text, profile, env, start, "
 	"command, memory_bytes, scale, health, restart, sidekick, main_unit, sidekick_unit, created_by) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11, $12, $13, $14::integer, $15, $16, $17::boolean, "
-	"$18::jsonb, $19::jsonb, $20) RETURNING id");
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11::jsonb, $12, $13, $14, $15::integer, $16, $17, "
+	"$18::boolean, $19::jsonb, $20::jsonb, $21) RETURNING id");
 SQL(TOKEN, "INSERT INTO token (tenant_id, name, hash, scopes, app_id, release_id) "
 	   "VALUES ($1, $2, $3, '{read}', $4, $5)");
 SQL(NOTE,
@@ -179,12 +262,12 @@ static bool insert_release(
 	int64_t number, changed;
 
 	new_token(token, hash);
-	env = env_with_token(db_text(app, 0, "env"), token);
+	env = env_with_token(p->env ? p->env : db_text(app, 0, "env"), token);
 	if (!db_one_i64(job->db, &number, e, NUMBER, job->tenant, job->app) ||
 		!db_one_i64(job->db, &job->release_id, e, INSERT, I64(job->tenant_id),
 			I64(job->app_id), I64(number), p->kind, p->commit, p->subject, p->tree,
-			p->profile_text, profile, env, p->start, p->command, I64(p->memory),
-			I64(p->scale), profile_health_word(&p->profile),
+			p->source, p->profile_text, profile, env, p->start, p->command,
+			I64(p->memory), I64(p->scale), profile_health_word(&p->profile),
 			profile_restart_word(p->profile.restart), BOOL(sidekick), main_unit,
 			sidekick_unit, job->created_by))
 		return false;
@@ -205,7 +288,7 @@ bool release_create(struct job *job, const struct release_plan *plan, struct err
 
 	if (job->release_id)
 		return true; /* an earlier attempt made it */
-	if (!tx_begin(job->db, &tx, e) ||
+	if (!tx_begin(job->db, &tx, e) || !job_fence(job, e) ||
 		!db_query(job->db, &app, e, ADMIT, I64(job->app_id), I64(plan->memory),
 			I64(plan->scale), plan->command))
 		return false;
@@ -223,16 +306,19 @@ SQL(BEGIN_START,
 	"UPDATE app SET next_release_id = $2 WHERE id = $1 AND NOT deleting AND release_id IS DISTINCT FROM $2");
 SQL(STARTING, "UPDATE release SET state = 'starting' WHERE id = $1 AND state = 'pending'");
 SQL(READY,
-	"SELECT a.instances * (NOT a.stopped)::integer AS want, a.deleting, e.reachable, "
+	"SELECT coalesce(a.scale_override, r.scale) * (NOT a.stopped)::integer AS want, a.deleting, e.reachable, "
 	"count(i.id) FILTER (WHERE i.want = 'run' AND i.state IN ('ready', 'finished')) AS ready, "
 	"count(i.id) FILTER (WHERE i.want = 'run' AND i.state = 'failed') AS failed, "
 	"count(i.id) FILTER (WHERE i.want = 'run' AND i.state = 'waiting' AND i.reason IS NOT NULL) AS waiting, "
-	"min(i.reason) FILTER (WHERE i.state = 'waiting') AS reason, "
+	"min(i.reason) FILTER (WHERE i.want = 'run' AND i.state = 'waiting') AS reason, "
+	"min(i.reason) FILTER (WHERE i.want = 'run' AND i.state = 'failed') AS why, "
 	"(SELECT 'instance ' || f.number || CASE WHEN f.exit_signal IS NOT NULL THEN ' was ended by signal ' || f.exit_signal "
+	"WHEN f.exit_code = 127 THEN ' ended with exit code 127: its command is not on this machine' "
 	"WHEN f.exit_code IS NOT NULL THEN ' ended with exit code ' || f.exit_code ELSE '' END || CASE f.exit_result "
 	"WHEN 'oom-kill' THEN ': it needed more than its memory' ELSE '' END FROM instance f WHERE f.release_id = $2 "
 	"AND (f.exit_code IS NOT NULL OR f.exit_signal IS NOT NULL) ORDER BY f.exited_at DESC LIMIT 1) AS ended "
-	"FROM engine e, app a LEFT JOIN instance i ON i.release_id = $2 WHERE a.id = $1 GROUP BY a.id, e.one");
+	"FROM engine e, app a JOIN release r ON r.id = $2 LEFT JOIN instance i ON i.release_id = $2 WHERE a.id = $1 "
+	"GROUP BY a.id, r.id, e.one");
 
 enum rollout { ROLLOUT_GOES_ON, ROLLOUT_READY, ROLLOUT_FAILED };
 
@@ -255,9 +341,13 @@ static enum rollout look(struct job *job, const PGresult *r, bool late, struct e
 		return ROLLOUT_READY;
 	}
 	if (db_i64(r, 0, "failed") > 0 || late) {
+		const char *why = ended[0]		    ? ended
+				  : db_text(r, 0, "why")[0] ? db_text(r, 0, "why")
+							    : db_text(r, 0, "reason");
+
 		(void)err_set(e, ERR_INVALID, "release_not_ready",
 			"%lld of %lld instances became ready%s%s%s", (long long)ready,
-			(long long)want, late ? " in time" : "", ended[0] ? ": " : "", ended);
+			(long long)want, late ? " in time" : "", why[0] ? ": " : "", why);
 		return ROLLOUT_FAILED;
 	}
 	return ROLLOUT_GOES_ON;
@@ -287,16 +377,25 @@ static bool wait_ready(struct job *job, struct err *e)
 				return false;
 			best = ready;
 		}
+		job_waiting(job, !db_bool(r, 0, "reachable") ? "the engine is away"
+				 : db_i64(r, 0, "waiting")   ? db_text(r, 0, "reason")
+							     : NULL);
 		state = look(job, r, clock_mono_ms() - since > patience, e);
-		if (state != ROLLOUT_GOES_ON)
+		if (state != ROLLOUT_GOES_ON) {
+			job_waiting(job, NULL);
 			return state == ROLLOUT_READY;
-		if (!job_wait(job, 1000))
+		}
+		if (!job_wait(job, 250))
 			return job_stopped(job, e);
 	}
 }
 
-SQL(SWITCH_APP, "UPDATE app SET release_id = $2, next_release_id = NULL, switched_at = now() "
-		"WHERE id = $1 AND next_release_id = $2 AND NOT deleting");
+/* going back takes the old environment along: the app's variables say what runs */
+SQL(SWITCH_APP,
+	"UPDATE app a SET release_id = $2, next_release_id = NULL, next_memory = NULL, next_scale = NULL, "
+	"memory_bytes = r.memory_bytes, scale_profile = r.scale, command = r.command, switched_at = now(), "
+	"env = CASE WHEN r.kind = 'rollback' THEN r.env - 'NAP_TOKEN' ELSE a.env END "
+	"FROM release r WHERE a.id = $1 AND r.id = $2 AND a.next_release_id = $2 AND NOT a.deleting");
 SQL(SWITCH_OPERATION,
 	"UPDATE operation SET switched = true WHERE id = $1 AND attempt = $2::integer AND state = 'running' "
 	"AND NOT cancel");
@@ -337,12 +436,21 @@ static bool wait_routed(struct job *job, struct err *e)
 		if (!db_one_i64(
 			    job->db, &routed, e, ROUTED, I64(job->app_id), I64(job->release_id)))
 			return false;
-		if (!routed && !job_wait(job, 200) && job->lost)
+		if (!routed && !job_wait(job, 200) && (job->lost || job->stopping))
 			return job_stopped(job, e);
 	}
 	if (!routed)
 		job_say(job, "the route has not moved yet; it will when nginx answers");
 	return true;
+}
+
+static bool begin_start(struct job *job, struct err *e)
+{
+	auto_tx struct tx tx = { 0 };
+
+	return tx_begin(job->db, &tx, e) && job_fence(job, e) &&
+	       db_exec(job->db, NULL, e, BEGIN_START, I64(job->app_id), I64(job->release_id)) &&
+	       db_exec(job->db, NULL, e, STARTING, I64(job->release_id)) && tx_commit(&tx, e);
 }
 
 SQL(SERVES, "SELECT (release_id = $2)::integer FROM app WHERE id = $1 AND release_id IS NOT NULL");
@@ -359,39 +467,33 @@ bool release_roll_out(struct job *job, struct err *e)
 		e->kind != ERR_NOT_FOUND)
 		return false;
 	if (!serves) {
-		if (!job_step(job, "start", e) ||
-			!db_exec(job->db, NULL, e, BEGIN_START, I64(job->app_id),
-				I64(job->release_id)) ||
-			!db_exec(job->db, NULL, e, STARTING, I64(job->release_id)) ||
-			!wait_ready(job, e) || !job_step(job, "route", e) || !switch_route(job, e))
+		if (!job_step(job, "start", e) || !begin_start(job, e) || !wait_ready(job, e) ||
+			!job_step(job, "route", e) || !switch_route(job, e))
 			return false;
 	}
 	return wait_routed(job, e);
 }
 
+/* Before the switch the app still says what its release takes; a first one that failed takes nothing any more. */
 SQL(ABANDON_APP,
-	"UPDATE app a SET next_release_id = NULL, state = CASE WHEN a.release_id IS NULL THEN 'failed' ELSE a.state END, "
-	"deployed = a.release_id IS NOT NULL, memory_bytes = coalesce(r.memory_bytes, a.memory_bytes), "
-	"scale_profile = coalesce(r.scale, a.scale_profile), command = coalesce(r.command, a.command) "
-	"FROM (SELECT 1) one LEFT JOIN release r ON r.id = (SELECT release_id FROM app WHERE id = $1) "
-	"WHERE a.id = $1 AND a.release_id IS DISTINCT FROM $2");
+	"UPDATE app SET next_release_id = NULL, next_memory = NULL, next_scale = NULL, deployed = release_id IS NOT NULL, "
+	"state = CASE WHEN release_id IS NULL AND NOT deleting THEN 'failed' ELSE state END "
+	"WHERE id = $1 AND release_id IS DISTINCT FROM $2");
 SQL(ABANDON_RELEASE,
 	"UPDATE release SET state = 'failed', ended_at = now(), error_code = $2, error = $3 WHERE id = $1 "
 	"AND state IN ('pending', 'starting')");
 
-void release_abandon(struct job *job, const struct err *why)
+bool release_abandon(struct job *job, const struct err *why, struct err *e)
 {
-	struct err e;
+	const char *release = job->release_id ? I64(job->release_id) : NULL;
+	auto_tx struct tx tx = { 0 };
 
-	(void)job_goes_on(job); /* is it still ours? */
-	if (job->lost)
-		return;
-	if (!db_exec(job->db, NULL, &e, ABANDON_APP, I64(job->app_id),
-		    job->release_id ? I64(job->release_id) : NULL))
-		job_say(job, "could not give up the release: %s", e.msg);
-	if (job->release_id && !db_exec(job->db, NULL, &e, ABANDON_RELEASE, I64(job->release_id),
-				       why->code, why->msg))
-		job_say(job, "could not mark the release as failed: %s", e.msg);
+	return tx_begin(job->db, &tx, e) && job_fence(job, e) &&
+	       db_exec(job->db, NULL, e, ABANDON_APP, I64(job->app_id), release) &&
+	       (!release || (db_exec(job->db, NULL, e, ABANDON_RELEASE, release, why->code,
+				     job_redact(job, why->msg)) &&
+				    build_leave(job->db, job->release_id, e))) &&
+	       tx_commit(&tx, e);
 }
 
 SQL(NUMBER_OF, "SELECT number FROM release WHERE id = $1");

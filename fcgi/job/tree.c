@@ -33,7 +33,10 @@ static bool check_limits(struct job *job, const char *commit, struct err *e)
 {
 	struct count c = { 0 };
 	const char *const args[] = { "ls-tree", "-r", "-t", "-l", commit, NULL };
+	const char *attributes;
 	struct proc_result r;
+	struct err ignored;
+	size_t n;
 
 	if (!git_run(job,
 		    &(struct git_run){
@@ -50,14 +53,16 @@ static bool check_limits(struct job *job, const char *commit, struct err *e)
 		return err_set(e, ERR_TOO_LARGE, "source_too_large",
 			"the source has %lld MiB unpacked; at most %lld are allowed",
 			(long long)(c.bytes >> 20), (long long)(job->cfg->source_max_bytes >> 20));
+	if (git_blob(job, commit, ".gitattributes", 65536, &attributes, &n, &ignored) &&
+		memmem(attributes, n, "filter=lfs", 10))
+		job_say(job, "warning: files kept in git LFS are deployed as their pointers");
 	if (c.submodules)
 		job_say(job, "warning: %lld submodules are not fetched; their folders are empty",
 			(long long)c.submodules);
 	return true;
 }
 
-bool tree_id(struct job *job, const char *commit, const char *build, char ret[TREE_ID_SIZE],
-	struct err *e)
+bool tree_id(struct job *job, const char *commit, char ret[TREE_ID_SIZE], struct err *e)
 {
 	const char *const args[] = { "ls-tree", "-z", commit, NULL };
 	unsigned char hash[crypto_hash_sha256_BYTES];
@@ -80,7 +85,6 @@ bool tree_id(struct job *job, const char *commit, const char *build, char ret[TR
 			(void)crypto_hash_sha256_update(&sha, (const unsigned char *)entry, n);
 		at += n;
 	}
-	(void)crypto_hash_sha256_update(&sha, (const unsigned char *)build, strlen(build) + 1);
 	(void)crypto_hash_sha256_final(&sha, hash);
 	hex_encode(ret, hash, sizeof hash);
 	return true;
@@ -104,6 +108,15 @@ static bool open_modes(const char *root, struct err *e)
 	       err_errno(e, "could not set modes below \"%s\"", root);
 }
 
+static bool unpack_failed(const struct proc_result *r, struct err *e)
+{
+	if (memmem(r->err, r->err_len, "No space left", 13))
+		return err_set(e, ERR_UPSTREAM, "disk_full",
+			"there is no room left on nap's disk for the source");
+	return err_set(
+		e, ERR_INTERNAL, "git_failed", "could not unpack the source: %.200s", r->err);
+}
+
 static bool export_all(
 	struct job *job, const char *commit, const char *to, const char *index, struct err *e)
 {
@@ -119,8 +132,7 @@ static bool export_all(
 	if (r.status == 0 &&
 		!git_run(job, &(struct git_run){ .args = out, .env = env, .say = true }, &r, e))
 		return false;
-	return r.status == 0 ||
-	       err_set(e, ERR_INTERNAL, "git_failed", "could not unpack the source: %.200s", r.err);
+	return r.status == 0 || unpack_failed(&r, e);
 }
 
 /* the paths that differ, each ended by NUL, deleted ones removed from the linked copy before */
@@ -149,7 +161,8 @@ static bool changed_paths(struct job *job, const char *from, const char *commit,
 static bool export_changed(struct job *job, const char *commit, const char *before_commit,
 	const char *before_tree, const char *to, const char *index, struct err *e)
 {
-	const char *const link[] = { "cp", "-al", "--", before_tree, to, NULL };
+	const char *const copy[] = { "cp", "-al", "--", before_tree, to, NULL };
+	struct argv link = { 0 };
 	const char *const env[] = { arena_printf(&job->a, "GIT_INDEX_FILE=%s", index),
 		arena_printf(&job->a, "GIT_WORK_TREE=%s", to), NULL };
 	const char *const read[] = { "read-tree", commit, NULL };
@@ -157,13 +170,18 @@ static bool export_changed(struct job *job, const char *commit, const char *befo
 		arena_printf(&job->a, "--prefix=%s/", to), NULL };
 	struct proc_result r, paths;
 
-	if (!proc_run(&(struct proc_spec){ .argv = link,
+	job_child(job, &link);
+	for (const char *const *p = copy; *p; p++)
+		argv_add(&link, &job->a, *p);
+	if (!proc_run(&(struct proc_spec){ .argv = link.v,
 			      .timeout_ms = 600000,
 			      .max_bytes = 4096,
 			      .go_on = job_goes_on,
 			      .ctx = job },
 		    &job->a, &r, e))
 		return false;
+	if (r.cancelled)
+		return job_stopped(job, e);
 	if (r.status != 0)
 		return err_set(e, ERR_INTERNAL, "link_failed",
 			"could not link the former tree: %.200s", r.err);
@@ -178,8 +196,7 @@ static bool export_changed(struct job *job, const char *commit, const char *befo
 				.input_len = paths.out_len },
 			&r, e))
 		return false;
-	return r.status == 0 || err_set(e, ERR_INTERNAL, "git_failed",
-					"could not unpack the changed files: %.200s", r.err);
+	return r.status == 0 || unpack_failed(&r, e);
 }
 
 static bool sync_all(const char *path, struct err *e)
@@ -188,6 +205,14 @@ static bool sync_all(const char *path, struct err *e)
 
 	return (fd >= 0 && syncfs(fd) == 0) ||
 	       err_errno(e, "could not write \"%s\" to the disk", path);
+}
+
+bool tree_is_there(struct job *job, const char *id)
+{
+	const char *path = arena_printf(&job->a, "%s/tree/%s", job->cfg->state, id);
+
+	/* its time says that somebody is about to need it: what is thrown away is old (job/keep.h) */
+	return utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW) == 0 || access(path, F_OK) == 0;
 }
 
 bool tree_make(struct job *job, const char *commit, const char *id, const char *before_commit,
@@ -202,7 +227,7 @@ bool tree_make(struct job *job, const char *commit, const char *id, const char *
 	bool linked = before && before_commit && access(before, F_OK) == 0, ok;
 	struct err ignored;
 
-	if (access(to, F_OK) == 0)
+	if (tree_is_there(job, id))
 		return true;
 	if (!tree_remove(made, e))
 		return false;

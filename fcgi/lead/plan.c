@@ -2,6 +2,10 @@
 
 #include "model/address.h"
 
+/* how many of a release: the one that is being started may ask for more or fewer than the one that serves */
+#define WANTED \
+	"CASE WHEN r.id = a.next_release_id THEN coalesce(a.scale_override, r.scale) ELSE a.instances END"
+
 SQL(PLAN_GONE,
 	"UPDATE instance i SET want = 'gone', want_at = now(), state = 'stopping', reason = NULL, since = now() "
 	"FROM app a, release r WHERE a.id = i.app_id AND r.id = i.release_id AND i.want <> 'gone' AND (a.deleting OR a.stopped "
@@ -11,17 +15,19 @@ SQL(PLAN_GONE,
 	"AND i.leave_at <= now() - make_interval(secs => $2::double precision)))))");
 SQL(PLAN_LEAVE,
 	"UPDATE instance i SET leave_at = now() FROM app a, release r WHERE a.id = i.app_id AND r.id = i.release_id "
-	"AND i.want <> 'gone' AND i.leave_at IS NULL AND (i.number > a.instances "
+	"AND i.want <> 'gone' AND i.leave_at IS NULL AND (i.number > " WANTED " "
 	"OR (i.release_id IS DISTINCT FROM a.release_id AND i.release_id IS DISTINCT FROM a.next_release_id "
 	"AND (a.routed_release_id = a.release_id OR a.release_id IS NULL)))");
 SQL(PLAN_STAY,
-	"UPDATE instance i SET leave_at = NULL FROM app a WHERE a.id = i.app_id AND i.want <> 'gone' "
-	"AND i.leave_at IS NOT NULL AND i.number <= a.instances AND i.release_id IN (a.release_id, a.next_release_id)");
+	"UPDATE instance i SET leave_at = NULL FROM app a, release r WHERE a.id = i.app_id AND r.id = i.release_id "
+	"AND i.want <> 'gone' AND i.leave_at IS NOT NULL AND i.number <= " WANTED
+	" AND i.release_id IN (a.release_id, a.next_release_id)");
 SQL(PLAN_ADD,
 	"INSERT INTO instance (tenant_id, app_id, release_id, number, unit) "
 	"SELECT a.tenant_id, a.id, r.id, n, t.name || '.' || a.name || '.v' || r.number || '@' || n || '.service' "
 	"FROM app a JOIN tenant t ON t.id = a.tenant_id JOIN release r ON r.id IN (a.release_id, a.next_release_id) "
-	"CROSS JOIN LATERAL generate_series(1, a.instances) n WHERE NOT a.stopped AND NOT a.deleting "
+	"CROSS JOIN LATERAL generate_series(1, " WANTED
+	") n WHERE NOT a.stopped AND NOT a.deleting "
 	"AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.release_id = r.id AND i.number = n) ORDER BY r.id, n "
 	"ON CONFLICT DO NOTHING");
 

@@ -1,0 +1,16 @@
+/*
+ * The kinds of operations, one file each. To add one: its file, a line here, a row in run.c's table, the word in the
+ * constraint operation_kind.
+ *
+ * A job_fn may be begun again at any place of it, by another process: what was done stays done, and what has an end is
+ * not done twice.
+ */
+#ifndef NAP_JOB_KINDS_H
+#define NAP_JOB_KINDS_H
+
+#include "job/job.h"
+
+job_fn job_deploy, job_push, job_rollback, job_env, job_scale, job_start, job_stop, job_restart,
+	job_destroy;
+
+#endif
