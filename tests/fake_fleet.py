@@ -112,6 +112,7 @@ class Fleet:
         self.ghosts = {}                # (unit, machine) -> until
         self.first_failed = set()       # units that show `failed` before `active`
         self.poisoned = set()
+        self.restart_after = 1          # RestartSec=
         self.exits = {}                 # pattern -> (seconds after its start, phase that it ends in)
         # what happened
         self.requests = []              # (method, path, status)
@@ -257,7 +258,7 @@ class Fleet:
                 self.enter(p, "running", now)
                 p.starts += 1
                 self.starts[name] = self.starts.get(name, 0) + 1
-            elif p.phase == "auto-restart" and age >= 1:
+            elif p.phase == "auto-restart" and age >= self.restart_after:
                 self.enter(p, "start-pre", now)
             elif p.phase == "stop" and age >= quick:
                 self.enter(p, "dead", now)

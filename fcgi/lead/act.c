@@ -168,11 +168,8 @@ static void want_unit(struct leader *l, struct plan_of_action *p, struct instanc
 
 	if (!h || is_right(s, "launched", sidekick ? h->sidekick : h->main))
 		return;
-	if (s->exists && !s->ours) {
-		(void)snprintf(s->refusal, sizeof s->refusal,
-			"a unit of this name that is not nap's is in the engine");
+	if (s->exists && !s->ours)
 		return;
-	}
 	add(p, s, "launched", i->release_id, sidekick);
 	if (p->n > n)
 		p->actions[n].unasked = was && !s->exists && !i->app->asked;

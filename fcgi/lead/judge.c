@@ -118,6 +118,11 @@ static void judge_absent(struct leader *l, struct world *w, struct instance *i)
 
 static void judge_word(struct leader *l, struct world *w, struct instance *i)
 {
+	if (i->main->exists && !i->main->ours) {
+		/* what it shows is not the state of ours */
+		set(i, "waiting", "a unit of this name that is not nap's is in the engine");
+		return;
+	}
 	switch (i->word) {
 	case WORD_UNKNOWN:
 		set(i, i->state, i->reason[0] ? i->reason : NULL);

@@ -130,13 +130,13 @@ static bool replace(struct routes *r, const char *path, struct err *e)
 	auto_buf struct buf text;
 	int64_t epoch, count;
 
+	buf_init(&text, MAX_ROUTES_BYTES);
 	if (!read_head(path, &epoch, &count, e))
 		return false;
 	if (epoch > r->epoch)
 		return err_set(e, ERR_CONFLICT, "leadership_lost",
 			"the routes are those of a later leader");
 	r->count++;
-	buf_init(&text, MAX_ROUTES_BYTES);
 	buf_printf(&text,
 		"# nap routes, generation %" PRId64 ".%" PRId64 "\n"
 		"map \"\" $nap_generation {\n\tdefault \"%" PRId64 ".%" PRId64 "\";\n}\n",

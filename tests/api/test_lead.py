@@ -123,6 +123,7 @@ def test_an_abandoned_release_leaves_the_old_one_serving(lead):
 def test_a_dead_process_leaves_the_routes_at_once_and_returns(lead):
     app = lead.web("web", 3)
     unit = lead.units(app)[0]
+    lead.fleet.settings(restart_after=120)
     lead.fleet.end(unit)
     until(lambda: len(lead.nginx.upstream(app)) == 2)
     lead.quiet(app)
@@ -161,8 +162,8 @@ def test_a_job_that_ends_is_finished_and_starts_no_more(lead):
 def test_an_app_that_gave_up_says_why(lead):
     app = lead.app("bad", 1)
     lead.machines.silent.add("bad")
-    until(lambda: lead.fleet.running())
-    unit = lead.units(app)[0]
+    unit = until(lambda: lead.units(app))[0]
+    until(lambda: unit in lead.fleet.running())
     lead.ended(unit, "gave-up", 3)
     lead.fleet.end(unit, "failed")
     until(lambda: lead.count("state = 'failed'") == 1)
@@ -261,7 +262,8 @@ def test_a_machine_that_is_gone_gives_its_instances_to_the_others(lead):
     until(lambda: gone not in {u.machine for u in lead.fleet.units.values()})
     lead.quiet(app)
     assert len(lead.nginx.upstream(app)) == 6
-    assert int(lead.value("SELECT count(*) FROM instance WHERE machine = '%s'" % gone)) == 0
+    until(lambda: lead.count("machine = '%s'" % gone) == 0)
+    lead.quiet(app)
 
 
 def test_all_machines_gone_and_back(lead):
@@ -315,8 +317,7 @@ def test_an_orphan_goes_after_its_grace(lead):
     lead.put("acme.old.v3@1.service", *mine)
     lead.put("acme.old.v3@.service", *mine, desired="inactive")
     lead.put("acme.old.v3-build@1.service", *mine)
-    until(lambda: lead.fleet.names(templates=True) == lead.declared() + [], 60) if False else \
-        until(lambda: not [n for n in lead.fleet.names(templates=True) if n.startswith("acme.old")], 60)
+    until(lambda: not [n for n in lead.fleet.names(templates=True) if n.startswith("acme.old")], 60)
 
 
 def test_a_killed_leader_is_followed_by_another(lead):
@@ -415,7 +416,7 @@ def test_silence_never_takes_the_last_route(lead):
     assert lead.value("SELECT state FROM instance WHERE unit = '%s'" % one) == "unhealthy"
     lead.machines.mute.add(two)
     until(lambda: lead.count("reason = 'nothing is heard of it'") == 2, 40)
-    assert len(lead.nginx.upstream(app)) == 2
+    until(lambda: len(lead.nginx.upstream(app)) == 2)
     lead.machines.mute.clear()
     lead.quiet(app)
 
@@ -467,4 +468,4 @@ def test_apps_without_a_domain_have_ports_of_their_own(make):
     until(lambda: "\tlisten 127.0.0.1:30001;" in lead.nginx.text)
     assert "\tlisten 127.0.0.1:30000;" in lead.nginx.text
     assert "\t30000 %d;" % one in lead.nginx.text and "\t30001 %d;" % two in lead.nginx.text
-    assert lead.value("SELECT port FROM app WHERE id = %d" % three) == ""
+    assert lead.value("SELECT port IS NULL FROM app WHERE id = %d" % three) == "t"
