@@ -511,7 +511,7 @@ class Fleet:
             raise ConnectionAbortedError
         path = urllib.parse.unquote(path)
         if path == "/nap/v1/usage" and self.agent:
-            return 200, {"units": [{"name": n, "memory": 1 << 20, "cpu_usec": 1000} for n in self.running()]}
+            return 200, {"units": [{"name": n, "memory_bytes": 1 << 20, "cpu_usec": 1000} for n in self.running()]}
         if not path.startswith("/fleet/v1/"):
             raise Error(404)
         path = path[len("/fleet/v1"):]

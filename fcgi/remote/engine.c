@@ -467,7 +467,7 @@ bool engine_usage(struct engine *en, const char *socket, struct arena *a, struct
 		const json_t *u = json_array_get(units, i);
 
 		*(struct engine_usage *)list_add(&l) = (struct engine_usage){ text_of(u, "name"),
-			number_of(u, "memory"), number_of(u, "cpu_usec") };
+			number_of(u, "memory_bytes"), number_of(u, "cpu_usec") };
 	}
 	*ret = l.items;
 	*ret_n = l.n;
