@@ -5,12 +5,13 @@
 
 #define GONE_PATIENCE_MS 300000
 
-/* surplus: rows that have to go until it is done. Those of an older release drain by themselves, except at a stop. */
+/* One that is to be restarted counts when it is back: what had ended is started again (api/instances.c).
+ * surplus: rows that have to go until it is done. Those of an older release drain by themselves, except at a stop. */
 SQL(SETTLE,
 	"SELECT w.want, e.reachable, "
-	"count(i.id) FILTER (WHERE i.release_id = a.release_id AND i.want <> 'gone' AND i.number <= w.want "
+	"count(i.id) FILTER (WHERE i.release_id = a.release_id AND i.want = 'run' AND i.number <= w.want "
 	"AND i.state IN ('ready', 'finished')) AS ready, "
-	"count(i.id) FILTER (WHERE i.release_id = a.release_id AND i.want <> 'gone' AND i.number <= w.want "
+	"count(i.id) FILTER (WHERE i.release_id = a.release_id AND i.want = 'run' AND i.number <= w.want "
 	"AND i.state = 'failed') AS failed, "
 	"count(i.id) FILTER (WHERE i.release_id = a.release_id AND i.want <> 'gone' AND i.number <= w.want "
 	"AND i.state = 'waiting' AND i.reason IS NOT NULL) AS waiting, "
