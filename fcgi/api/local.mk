@@ -3,7 +3,10 @@ libnap_a_SOURCES += \
 	%D%/engine.c \
 	%D%/env.c \
 	%D%/events.c \
+	%D%/git_auth.c \
 	%D%/health.c \
+	%D%/hooks.c \
+	%D%/node.c \
 	%D%/instances.c \
 	%D%/logs.c \
 	%D%/metrics.c \

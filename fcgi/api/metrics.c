@@ -69,6 +69,7 @@ static const struct route metrics_routes[] = {
 	{ "GET", "/metrics", ACCESS_ADMIN, 0, metrics_get,
 		.doc = { "Counts, for Prometheus", .type = "text/plain" } },
 	/* the socket of the machines' helpers is root's: who reaches it may know */
-	{ "GET", "/metrics", ACCESS_NODE, 0, metrics_get, .doc = { "The same, by the socket" } },
+	{ "GET", "/node/v1/metrics", ACCESS_NODE, 0, metrics_get,
+		.doc = { "The same, by the socket" } },
 };
 ROUTE_TABLE(metrics);

@@ -112,6 +112,7 @@ static bool takes_body(const char *method)
 static bool read_body(struct request *rq, struct err *e)
 {
 	unsigned flags = rq->route->flags;
+	size_t max = flags & BODY_LARGE ? MAX_LARGE_BODY_BYTES : MAX_BODY_BYTES;
 	bool wanted = flags & (BODY_JSON | BODY_TEXT);
 	char *at;
 
@@ -120,9 +121,9 @@ static bool read_body(struct request *rq, struct err *e)
 	if (!rq->has_length && wanted && !(flags & BODY_MAYBE))
 		return err_set(
 			e, ERR_INVALID, "length_required", "the body needs a Content-Length");
-	if (rq->content_length > MAX_BODY_BYTES)
-		return err_set(e, ERR_TOO_LARGE, "too_large", "the body may have at most %d bytes",
-			MAX_BODY_BYTES);
+	if (rq->content_length > max)
+		return err_set(
+			e, ERR_TOO_LARGE, "too_large", "the body may have at most %zu bytes", max);
 	if (rq->content_length == 0 && (!wanted || (flags & BODY_MAYBE)))
 		return true;
 	if (!check_type(rq, e))

@@ -229,7 +229,7 @@ static bool may(struct request *rq, struct err *e)
 			"this token lacks the scope \"%s\"", route_access_word(route->access));
 	if (route->access == ACCESS_ADMIN && !c->admin)
 		return err_set(e, ERR_FORBIDDEN, "admin_only", "only the operator may do this");
-	if (!c->app || c->release || (route->flags & ROUTE_BOUND))
+	if (!c->app || (route->flags & ROUTE_BOUND))
 		return true;
 	if (!app)
 		return err_set(e, ERR_FORBIDDEN, "token_bound", "this token is bound to one app");

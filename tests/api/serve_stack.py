@@ -214,9 +214,9 @@ class Stack:
         c.close()
         return a
 
-    def git_auth(self, tenant, app, service, basic=None):
+    def git_auth(self, tenant, app, service, basic=None, path="info/refs"):
         import base64
-        h = {"X-Tenant": tenant, "X-App": app, "X-Service": service}
+        h = {"X-Tenant": tenant, "X-App": app, "X-Service": service, "X-Path": path}
         if basic is not None:
             h["Authorization"] = "Basic " + base64.b64encode(basic.encode()).decode()
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -254,6 +254,7 @@ http {
 			fastcgi_param NAP_TENANT $http_x_tenant;
 			fastcgi_param NAP_APP $http_x_app;
 			fastcgi_param NAP_SERVICE $http_x_service;
+			fastcgi_param NAP_PATH $http_x_path;
 			fastcgi_pass api;
 		}
 	}

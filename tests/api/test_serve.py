@@ -75,8 +75,8 @@ def test_another_method_is_405_with_allow(api):
 def test_doors_open_only_their_own_routes(api):
     assert api.call("GET", "/api/v1/health", door="node").status == 404
     assert api.call("GET", "/../node/v1/metrics").status in (400, 404)
-    assert api.call("GET", "/metrics", door="node").status == 200
-    assert api.call("GET", "/metrics", door="hook").status == 404
+    assert api.call("GET", "/node/v1/metrics", door="node").status == 200
+    assert api.call("GET", "/node/v1/metrics", door="hook").status == 404
 
 
 def test_a_bad_percent_sign_is_malformed(api):
