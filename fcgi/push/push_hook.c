@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/proc.h"
 #include "base/text.h"
-#include "push/push_client.h"
+#include "base/call.h"
 #include "push/push_source.h"
 
 #include <errno.h>
@@ -104,7 +104,7 @@ static const char *text_of(const json_t *o, const char *key)
 }
 
 /* problem details as lines; profile faults as FILE:LINE: REASON */
-static void say_problem(const struct push *p, const struct push_answer *answer)
+static void say_problem(const struct push *p, const struct call_answer *answer)
 {
 	json_auto_t *o = json_loadb(answer->body, answer->len, 0, NULL);
 	const char *detail = text_of(o, "detail"), *code = text_of(o, "code");
@@ -134,13 +134,13 @@ static void pause_ms(long ms)
 
 /* Asks until there is an answer below 500; every question here may be asked twice. */
 static bool ask(const struct push *p, const char *target, const char *body, int timeout_ms,
-	struct arena *a, struct push_answer *ret, struct err *e)
+	struct arena *a, struct call_answer *ret, struct err *e)
 {
 	int64_t since = clock_mono_ms();
 	bool told = false;
 
 	for (;;) {
-		bool ok = push_call(p->socket, target, body, timeout_ms, a, ret, e);
+		bool ok = call_unix(p->socket, target, body, timeout_ms, a, ret, e);
 		int64_t waited = clock_mono_ms() - since;
 
 		if (ok && ret->status < 500 && ret->status != 429)
@@ -282,7 +282,7 @@ static json_t *question(const struct push *p)
 static int ask_to_deploy(const struct push *p, const struct update *u, const struct push_source *s)
 {
 	json_auto_t *o = question(p), *body = NULL;
-	struct push_answer answer;
+	struct call_answer answer;
 	const json_t *line;
 	struct err e;
 	size_t i;
@@ -398,7 +398,7 @@ static bool follow_once(const struct push *p, const char *operation, const char 
 {
 	auto_arena struct arena a = { 0 };
 	json_auto_t *o = NULL;
-	struct push_answer answer;
+	struct call_answer answer;
 	const char *target =
 			   arena_printf(&a, "/internal/v1/operations/%s?repo=%s&after=%lld&wait=25",
 				   operation, p->repo, (long long)f->after),
@@ -475,7 +475,7 @@ static int deploy(struct push *p, const struct update *u, pid_t parent)
 	json_auto_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s}", "repo", p->repo, "push", p->id,
 		"ref", u->ref, "old", u->old, "new", u->new);
 	json_auto_t *body = NULL;
-	struct push_answer answer;
+	struct call_answer answer;
 	const char *operation;
 	struct err e;
 

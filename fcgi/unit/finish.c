@@ -32,6 +32,7 @@ static bool runsv_wants_it(void)
 	       status[17] == 'u';
 }
 
+/* not where it is leaving already: d would make it stay */
 static void runsv_down(void)
 {
 	auto_fd int fd = open("supervise/control", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
@@ -158,6 +159,7 @@ int unit_finish(struct unit *u, int code, int signal_number)
 	if (ordered)
 		unit_event(u, "Stopped %s.", u->title);
 	unit_phase(u, streq(end.result, "success") ? "dead" : "failed", &end, before.restarts, 0);
-	runsv_down();
+	if (runsv_wants_it())
+		runsv_down();
 	return 0;
 }

@@ -1,4 +1,4 @@
-#include "push/push_client.h"
+#include "base/call.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -78,7 +78,7 @@ static bool read_all(int fd, struct buf *b, int64_t deadline, struct err *e)
 }
 
 /* the announced length guards against an answer that was cut off; without one the end is the end */
-static bool parse(struct buf *b, struct arena *a, struct push_answer *ret, struct err *e)
+static bool parse(struct buf *b, struct arena *a, struct call_answer *ret, struct err *e)
 {
 	static const char length[] = "Content-Length:";
 	struct slice rest = { b->data, b->len }, line;
@@ -98,12 +98,12 @@ static bool parse(struct buf *b, struct arena *a, struct push_answer *ret, struc
 		}
 	if (announced >= 0 && (size_t)announced != rest.n)
 		return err_set(e, ERR_UPSTREAM, "no_answer", "nap's answer was cut off");
-	*ret = (struct push_answer){ (int)status, arena_strndup(a, rest.p, rest.n), rest.n };
+	*ret = (struct call_answer){ (int)status, arena_strndup(a, rest.p, rest.n), rest.n };
 	return true;
 }
 
-bool push_call(const char *socket_path, const char *target, const char *body, int timeout_ms,
-	struct arena *a, struct push_answer *ret, struct err *e)
+bool call_unix(const char *socket_path, const char *target, const char *body, int timeout_ms,
+	struct arena *a, struct call_answer *ret, struct err *e)
 {
 	int64_t deadline = clock_mono_ms() + timeout_ms;
 	auto_buf struct buf out, in;

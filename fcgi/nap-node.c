@@ -1,0 +1,28 @@
+/* nap-node: what a machine does for the units of nap that run on it; see node/node.h. */
+#include "node/node.h"
+
+static const struct {
+	const char *name;
+	int (*run)(struct node *n);
+} COMMANDS[] = {
+	{ "prepare", node_prepare },
+	{ "announce", node_announce },
+	{ "stopped", node_stopped },
+};
+
+int main(int argc, char **argv)
+{
+	auto_arena struct arena a = { 0 };
+	struct err e = { 0 };
+	struct node n;
+
+	for (size_t i = 0; argc == 3 && i < ARRAY_SIZE(COMMANDS); i++) {
+		if (!streq(argv[1], COMMANDS[i].name))
+			continue;
+		if (!node_open(argv[2], &a, &n, &e))
+			return die(&e);
+		return COMMANDS[i].run(&n);
+	}
+	(void)fputs("usage: nap-node prepare|announce|stopped UNIT\n", stderr);
+	return 2;
+}
