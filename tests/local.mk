@@ -44,3 +44,9 @@ check-programs: $(check_PROGRAMS)
 print-tests:
 	@echo $(check_PROGRAMS)
 .PHONY: check-programs print-tests
+
+# ratios against floors, on a copy that ./up has started (NAP_STATE)
+bench:
+	$(top_srcdir)/tests/bench/bench.py
+.PHONY: bench
+EXTRA_DIST += tests/bench/bench.py tests/bench/floor.c
