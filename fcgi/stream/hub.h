@@ -25,6 +25,9 @@
 
 enum stream_kind { STREAM_EVENTS, STREAM_APP_LOG, STREAM_OPERATION };
 
+#define STREAM_FROM_OLDEST -1
+#define STREAM_FROM_NOW	   -2
+
 struct stream {
 	enum stream_kind kind;
 	int fd, request; /* FastCGI's connection, owned, and request id */
@@ -38,8 +41,9 @@ struct stream {
 	int64_t app_id;	   /* of the log, or whose events; 0: none */
 	int64_t operation; /* whose log */
 	int instance;	   /* of the app's log; 0: all */
+	int64_t release;   /* of the log of an app; 0: all */
 	int64_t lines; /* the app's log: this many of the last ones first; 0: go on behind seq */
-	int64_t seq;   /* of the line told last; an app's log: -1 for "from the oldest" */
+	int64_t seq;   /* of the line told last; an app's log: or one of these */
 	struct event_position at; /* of the event told last */
 
 	/* the hub's */

@@ -43,14 +43,18 @@ static bool events_open(struct request *rq, struct response *rs, struct err *e)
 {
 	struct opening *o = opening_of(rq);
 	struct stream *s = o->stream;
-	const char *from = place(rq);
+	const char *from = place(rq), *app = request_query(rq, "app");
 	char id[EVENT_POSITION_SIZE];
 
 	(void)rs;
 	s->kind = STREAM_EVENTS;
 	s->app_id = rq->caller.app;
-	if (rq->caller.app_name)
-		(void)snprintf(s->app, sizeof s->app, "%s", rq->caller.app_name);
+	if (rq->caller.app_name) { /* a token bound to an app hears of that one */
+		if (app && !streq(app, rq->caller.app_name))
+			return request_not_found(rq, e);
+		app = rq->caller.app_name;
+	}
+	(void)snprintf(s->app, sizeof s->app, "%s", app ? app : "");
 	if (!from) {
 		/* told at once, so that a client that hears nothing and reconnects misses nothing */
 		if (!event_now(rq->db, &s->at, e))
@@ -72,12 +76,13 @@ static bool app_log_open(struct request *rq, struct response *rs, struct err *e)
 	(void)rs;
 	s->kind = STREAM_APP_LOG;
 	s->lines = DEFAULT_LINES;
-	(void)request_query_i64(rq, "instance", 1, MAX_INSTANCES, &instance);
+	(void)request_query_i64(rq, "instance", 0, MAX_INSTANCES, &instance);
+	(void)request_query_i64(rq, "release", 0, INT64_MAX, &s->release);
 	(void)request_query_i64(rq, "lines", 0, MAX_LIST, &s->lines);
 	if (place_i64(rq, &s->seq) && place(rq))
 		s->lines = 0;
-	if (s->seq == 0 && place(rq))
-		s->seq = -1;
+	if (s->seq == 0 && s->lines == 0)
+		s->seq = place(rq) ? STREAM_FROM_OLDEST : STREAM_FROM_NOW;
 	s->instance = (int)instance;
 	if (!faults_end(&rq->faults, e))
 		return false;
@@ -114,9 +119,9 @@ static bool operation_open(struct request *rq, struct response *rs, struct err *
 
 static const struct route rows[] = {
 	{ "GET", "/events", ACCESS_READ, ROUTE_BOUND, events_open,
-		.doc = { "Every change, as it happens", .query = "after" } },
+		.doc = { "Every change, as it happens", .query = "after app" } },
 	{ "GET", "/apps/:app/logs", ACCESS_READ, 0, app_log_open,
-		.doc = { "The app's log, followed", .query = "instance lines after" } },
+		.doc = { "The app's log, followed", .query = "instance release lines after" } },
 	{ "GET", "/operations/:id/log", ACCESS_READ, ROUTE_BOUND, operation_open,
 		.doc = { "The operation's log, followed to its end", .query = "after" } },
 };

@@ -4,8 +4,9 @@
  * They are rows as nap-api's (serve/route.h): access, binding to an app and 404 for others' things are the same. A
  * handler runs in a transaction of the caller and fills the stream of its struct opening, or refuses.
  *
- *	GET /events               from Last-Event-ID or ?after=, else from now
- *	GET /apps/:app/logs       ?instance= ?lines= (100; the last ones first) ?after= or Last-Event-ID
+ *	GET /events               from Last-Event-ID or ?after=, else from now; ?app=
+ *	GET /apps/:app/logs       ?instance= ?release= ?lines= (100; the last ones first, 0: from now)
+ *	                          ?after= or Last-Event-ID
  *	GET /operations/:id/log   ?after= or Last-Event-ID; ends with "event: end" when the operation has ended
  */
 #ifndef NAP_STREAM_OPEN_H

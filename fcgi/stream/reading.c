@@ -70,7 +70,8 @@ static bool read_app_log(const struct config *cfg, struct stream *s, struct err 
 	auto_arena struct arena a = { 0 };
 	auto_free char *dir = xasprintf("%s/logs", cfg->state);
 	struct applog_filter filter = { .instance = s->instance,
-		.after = s->lines ? 0 : s->seq,
+		.release = s->release,
+		.after = s->lines || s->seq == STREAM_FROM_NOW ? 0 : s->seq,
 		.lines = s->lines ? (size_t)s->lines : PAGE_LINES };
 	struct applog_entry *list;
 	size_t n, i;
@@ -80,6 +81,8 @@ static bool read_app_log(const struct config *cfg, struct stream *s, struct err 
 
 	if (!applog_read(dir, s->app_id, &filter, &a, &list, &n, &last, e))
 		return false;
+	if (s->seq == STREAM_FROM_NOW)
+		n = 0;
 	buf_init(&json, STREAM_MAX_OUT);
 	for (i = 0; i < n && !is_full(s); i++) {
 		buf_clear(&json);
@@ -90,7 +93,7 @@ static bool read_app_log(const struct config *cfg, struct stream *s, struct err 
 		s->seq = i > 0 ? list[i - 1].seq : s->seq;
 		s->wake = true;
 	} else {
-		s->seq = last ? MAX(last, s->seq) : -1;
+		s->seq = last ? MAX(last, s->seq) : STREAM_FROM_OLDEST;
 		s->wake = false;
 	}
 	s->lines = 0;

@@ -201,6 +201,17 @@ def test_an_apps_log_begins_with_its_last_lines_and_goes_on(stack, acme):
     f.close()
 
 
+def test_lines_0_begins_now(stack, acme):
+    app = stack.app(acme[0], "web")
+    stack.log_lines(app, 1, 50)
+    f = stack.follow("/apps/web/logs?lines=0", acme[1]).until_open()
+    f.read(0.5)
+    stack.log_lines(app, 51, 52)
+    f.until_n(2)
+    assert [d["seq"] for d in f.data()] == [51, 52]
+    f.close()
+
+
 def test_a_log_that_begins_later_is_followed_from_its_first_line(stack, acme):
     app = stack.app(acme[0], "web")
     f = stack.follow("/apps/web/logs", acme[1]).until_open()
