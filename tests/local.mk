@@ -38,6 +38,11 @@ check_PROGRAMS += test_openapi
 test_openapi_SOURCES = tests/unit/test_openapi.c
 test_openapi_CPPFLAGS = $(AM_CPPFLAGS) -DTOP='"$(abs_top_srcdir)"'
 test_openapi_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
+check_PROGRAMS += test_options test_node
+test_options_SOURCES = tests/unit/test_options.c
+test_options_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
+test_node_SOURCES = tests/unit/test_node.c
+test_node_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
 endif
 
 check-programs: $(check_PROGRAMS)

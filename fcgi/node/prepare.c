@@ -198,10 +198,10 @@ static bool self_files(struct node *n, const json_t *unit, bool build, struct er
 	const char *start = text_of(unit, "start");
 	auto_buf struct buf b;
 
+	buf_init(&b, MAX_UNIT);
 	if (!dir_make(n->self, 0755, e) ||
 		(n->has_uid && (lchown(n->self, n->uid, n->uid) < 0 || chmod(n->self, 0500) < 0)))
 		return err_errno(e, "could not create folder \"%s\"", n->self);
-	buf_init(&b, MAX_UNIT);
 	env_file(n, unit, build, &b);
 	if (b.failed)
 		return err_set(e, ERR_TOO_LARGE, "too_large", "the environment is too large");

@@ -237,9 +237,9 @@ static bool write_config(const struct unit *u, const struct unit_words *argv,
 	struct unit_mount *m;
 	size_t n;
 
+	buf_init(&b, MAX_CONFIG);
 	if (!sandbox_mounts(u, &m, &n, e))
 		return false;
-	buf_init(&b, MAX_CONFIG);
 	buf_puts(&b, "{\"ociVersion\":\"1.0.0\",\"hostname\":\"nap\",\"root\":{\"path\":");
 	text(&b, unit_path(u, "rootfs"));
 	buf_puts(&b, ",\"readonly\":true},\"process\":");

@@ -60,9 +60,9 @@ static bool within_start_limit(const struct unit *u)
 	char *text;
 	size_t len;
 
+	buf_init(&b, 65536);
 	if (o->start_limit_interval_us == 0 || o->start_limit_burst == 0)
 		return true;
-	buf_init(&b, 65536);
 	if (file_read(path, 65536, u->a, &text, &len, &e))
 		rest = (struct slice){ text, len };
 	while (slice_line(&rest, &line))

@@ -249,6 +249,7 @@ bool unit_word(const char **text, struct arena *a, char **ret)
 	const char *s = *text;
 	char quote = 0;
 
+	buf_init(&b, MAX_TEXT);
 	while (is_blank(*s))
 		s++;
 	if (!*s) {
@@ -256,7 +257,6 @@ bool unit_word(const char **text, struct arena *a, char **ret)
 		*ret = NULL;
 		return true;
 	}
-	buf_init(&b, MAX_TEXT);
 	for (; *s && (quote || !is_blank(*s)); s++) {
 		if (*s == '\\') {
 			size_t taken = escape(&b, s + 1);
