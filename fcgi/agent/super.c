@@ -114,31 +114,6 @@ static bool put_script(const char *path, const char *text, struct err *e)
 	return put(path, text, strlen(text), 0700, e);
 }
 
-/* Without nap-unit beside it the agent runs ExecStart alone, as it is, and never again. */
-static bool make_plain(const struct agent_unit *u, const char *unit, const char *run,
-	const char *finish, struct err *e)
-{
-	const char *start = content_last(u->content, "Service", "ExecStart");
-	auto_buf struct buf b = { 0 };
-	bool ok;
-
-	buf_init(&b, 64 * 1024);
-	buf_puts(&b, "#!/bin/sh\nexec 2>&1\ncd ");
-	buf_shell(&b, unit);
-	buf_puts(&b,
-		"\necho running success 0 0 $(date +%s)000000 0 $$ >phase.new\nmv phase.new phase\n");
-	buf_printf(&b, "cd /\nexec %s\n", start ? start : "true");
-	ok = put(run, b.data, b.len, 0700, e);
-	buf_clear(&b);
-	buf_puts(&b, "#!/bin/sh\necho x >supervise/control\ncd ");
-	buf_shell(&b, unit);
-	buf_puts(&b,
-		"\nw=failed\ncase $1/$2 in 0/*|*/15) w=dead ;; esac\n"
-		"[ \"$(cat desired)\" = launched ] || w=dead\n"
-		"echo $w exit-code $1 $2 $(date +%s)000000 0 0 >phase.new\nmv phase.new phase\n");
-	return ok && put(finish, b.data, b.len, 0700, e);
-}
-
 static bool make_service(const struct agent *ag, const struct agent_unit *u, struct err *e)
 {
 	auto_free char *unit = agent_path(ag, "unit", u->folder),
@@ -169,8 +144,6 @@ static bool make_service(const struct agent *ag, const struct agent_unit *u, str
 	buf_shell(&b, unit);
 	buf_puts(&b, " \"$@\" 2>&1\n");
 	if (!put_script(finish, b.data, e))
-		return false;
-	if (access(helper, X_OK) < 0 && !make_plain(u, unit, run, finish, e))
 		return false;
 	buf_clear(&b);
 	buf_puts(&b, "#!/bin/sh\nexec svlogd -t ");
