@@ -68,7 +68,7 @@ void app_write(const struct app_writer *w, int row, struct buf *b)
 json_t *app_json(struct request *rq, const char *name, struct err *e)
 {
 	auto_result PGresult *r = NULL;
-	auto_buf struct buf b;
+	auto_buf struct buf b = { 0 };
 	struct app_writer w;
 	json_t *body;
 

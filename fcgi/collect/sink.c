@@ -183,7 +183,7 @@ static bool same(const struct applog_entry *a, const struct log_line *line, cons
 /* it stands in the log already; a line found is taken out, so that its twin is found too */
 static bool is_known(struct sink *s, struct open_log *o, const struct log_line *line)
 {
-	auto_buf struct buf text;
+	auto_buf struct buf text = { 0 };
 	char time[RFC3339_SIZE];
 	struct err e;
 	int64_t last;
@@ -248,7 +248,7 @@ SQL(LOG_TELL, "SELECT count(pg_notify('" SINK_CHANNEL "', id)) FROM unnest($1::t
 
 void sink_tell(struct sink *s)
 {
-	auto_buf struct buf ids;
+	auto_buf struct buf ids = { 0 };
 	struct err e;
 
 	buf_init(&ids, MAX_OPEN * 24);

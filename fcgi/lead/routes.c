@@ -127,7 +127,7 @@ static bool read_head(const char *path, int64_t *ret_epoch, int64_t *ret_count, 
 
 static bool replace(struct routes *r, const char *path, struct err *e)
 {
-	auto_buf struct buf text;
+	auto_buf struct buf text = { 0 };
 	int64_t epoch, count;
 
 	buf_init(&text, MAX_ROUTES_BYTES);
@@ -217,7 +217,7 @@ static void settle(struct routes *r, int wait_ms)
 bool routes_apply(
 	struct routes *r, const struct route *routes, size_t n, int wait_ms, struct err *e)
 {
-	auto_buf struct buf body;
+	auto_buf struct buf body = { 0 };
 
 	buf_init(&body, MAX_ROUTES_BYTES);
 	routes_text(&body, r->cfg, routes, n);

@@ -237,7 +237,7 @@ void applog_clean(struct buf *b, const char *s, size_t n)
 bool applog_append(struct applog *log, int64_t time_us, int64_t release, int instance, char stream,
 	const char *message, size_t n, struct err *e)
 {
-	auto_buf struct buf b;
+	auto_buf struct buf b = { 0 };
 	char time[RFC3339_SIZE];
 
 	if (log->fd < 0 && !open_current(log, e))

@@ -9,7 +9,7 @@
 
 void stream_message(struct stream *s, const char *id, const char *event, const char *data, size_t n)
 {
-	auto_buf struct buf text;
+	auto_buf struct buf text = { 0 };
 
 	buf_init(&text, STREAM_MAX_OUT);
 	sse_message(&text, id, event, data, n);
@@ -36,7 +36,7 @@ bool stream_read_events(
 	struct event_page page;
 	struct event_position at;
 	auto_result PGresult *rows = NULL;
-	auto_buf struct buf json;
+	auto_buf struct buf json = { 0 };
 	char id[EVENT_POSITION_SIZE];
 
 	if (!event_list(db,
@@ -76,7 +76,7 @@ static bool read_app_log(const struct config *cfg, struct stream *s, struct err 
 	struct applog_entry *list;
 	size_t n, i;
 	int64_t last;
-	auto_buf struct buf json;
+	auto_buf struct buf json = { 0 };
 	char id[24];
 
 	if (!applog_read(dir, s->app_id, &filter, &a, &list, &n, &last, e))
@@ -106,7 +106,7 @@ static bool read_operation(struct db *db, struct stream *s, struct err *e)
 {
 	auto_result PGresult *state = NULL;
 	auto_result PGresult *rows = NULL;
-	auto_buf struct buf json;
+	auto_buf struct buf json = { 0 };
 	auto_tx struct tx tx = { 0 };
 	char id[24];
 	const char *word;

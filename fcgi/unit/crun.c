@@ -233,7 +233,7 @@ static bool write_config(const struct unit *u, const struct unit_words *argv,
 		"/proc/sched_debug", "/proc/scsi", NULL };
 	static const char *const read_only[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 		"/proc/sysrq-trigger", NULL };
-	auto_buf struct buf b;
+	auto_buf struct buf b = { 0 };
 	struct unit_mount *m;
 	size_t n;
 
@@ -326,7 +326,7 @@ bool crun_exec(const struct unit *u, const struct unit_words *argv, const struct
 	const char *pid_file = unit_path(u, "pid"), *process = unit_path(u, "process.json");
 	const char *const words[] = { "exec", "--detach", "--preserve-fds=1", "--pid-file",
 		pid_file, "--process", process, u->folder, NULL };
-	auto_buf struct buf b;
+	auto_buf struct buf b = { 0 };
 	struct sandbox box = { 0 };
 
 	buf_init(&b, MAX_CONFIG);

@@ -54,7 +54,7 @@ static bool within_start_limit(const struct unit *u)
 	const struct unit_options *o = &u->options;
 	int64_t now = clock_now_us(), n = 0, at;
 	const char *path = unit_path(u, "starts");
-	auto_buf struct buf b;
+	auto_buf struct buf b = { 0 };
 	struct slice rest = { "", 0 }, line;
 	struct err e;
 	char *text;

@@ -156,7 +156,7 @@ static bool put_specifier(struct buf *b, const struct unit_place *w, char c)
 
 char *unit_specifiers(const struct unit_place *place, const char *text, struct arena *a)
 {
-	auto_buf struct buf b;
+	auto_buf struct buf b = { 0 };
 
 	buf_init(&b, MAX_TEXT);
 	for (; *text; text++) {
@@ -245,7 +245,7 @@ static size_t escape(struct buf *b, const char *s)
 
 bool unit_word(const char **text, struct arena *a, char **ret)
 {
-	auto_buf struct buf b;
+	auto_buf struct buf b = { 0 };
 	const char *s = *text;
 	char quote = 0;
 
@@ -348,7 +348,7 @@ static size_t put_variable(struct buf *b, const char *s, const struct unit_words
 
 static char *expand_word(const char *s, const struct unit_words *env, struct arena *a)
 {
-	auto_buf struct buf b;
+	auto_buf struct buf b = { 0 };
 
 	buf_init(&b, MAX_TEXT);
 	while (*s) {
@@ -529,7 +529,7 @@ const char *unit_signal_name(int number_of)
 /* the value from s on, to the end of its line, which may lie several lines on; moves *rest behind it */
 static char *file_value(const char **rest, struct arena *a)
 {
-	auto_buf struct buf b;
+	auto_buf struct buf b = { 0 };
 	const char *s = *rest;
 	char quote = 0;
 	size_t solid = 0; /* up to here nothing is trailing blank */
