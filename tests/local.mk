@@ -22,6 +22,9 @@ test_collect_SOURCES = tests/unit/test_collect.c
 test_collect_CPPFLAGS = $(AM_CPPFLAGS) -DJOURNAL='"$(abs_top_srcdir)/tests/fleet/journal"'
 test_collect_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
 check_PROGRAMS += test_push
+check_PROGRAMS += test_agent
+test_agent_SOURCES = tests/unit/test_agent.c
+test_agent_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS) $(MHD_LIBS)
 check_PROGRAMS += test_source
 test_source_SOURCES = tests/unit/test_source.c
 test_source_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
