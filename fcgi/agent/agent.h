@@ -66,9 +66,9 @@ struct agent_unit {
 	bool pulled;		/* what it wants was ordered too */
 	bool attaching;		/* runsv was started, its fifo is not open yet */
 	bool stopping;		/* told to stop; until nothing of it is left */
-	bool exit_sent;		/* it has ended by itself, and runsv was told to leave */
-	bool swept;		/* nothing was left after its last end */
-	int64_t died_ms;	/* runsv was killed: it is started again; 0: it was not */
+	int64_t leave_ms; /* when its runsv is told (again) to leave, as it has ended by itself */
+	bool swept;	  /* nothing was left after its last end */
+	int64_t died_ms;  /* runsv was killed: it is started again; 0: it was not */
 	uid_t uid;
 	int control; /* runsv's control fifo, -1: no runsv; its POLLERR is runsv's death */
 	int watch;   /* inotify, -1: none */

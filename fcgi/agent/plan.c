@@ -10,6 +10,7 @@
 #define SLOT_MS	   5000 /* how long a start may hold its place */
 #define ATTACH_MS  5000 /* how long runsv may take to open its fifo */
 #define RETRY_MS   1000 /* between two starts of a runsv that dies */
+#define LEAVE_MS   50	/* between two words to a runsv that shall leave */
 #define STEP_MS	   25	/* while something is under way */
 #define NAME_LIMIT 255	/* systemd loads no longer name */
 
@@ -20,7 +21,7 @@ static bool phase_is(const struct agent_unit *u, const char *word)
 
 static bool phase_final(const struct agent_unit *u)
 {
-	return phase_is(u, "dead") || phase_is(u, "failed") || phase_is(u, "exited");
+	return phase_is(u, "dead") || phase_is(u, "failed");
 }
 
 /* a supervisor runs, or is about to */
@@ -471,10 +472,19 @@ static void unload_done(struct agent *ag, struct agent_unit *u)
 	LOG(DEBUG, "agent.unloaded", KV("unit", u->name));
 }
 
+/* The unit has ended. nap-unit's finish writes d into the fifo, which undoes our x: so it is said until runsv leaves. */
+static void leave(struct agent_unit *u, int64_t now)
+{
+	if (now < u->leave_ms)
+		return;
+	u->leave_ms = now + LEAVE_MS;
+	super_exit(u);
+}
+
 /* what u needs that is not a start; false: something is under way, look again soon */
 static bool settle(struct agent *ag, struct agent_unit *u, int64_t now)
 {
-	bool keep = u->scheduled && u->loaded == u->content;
+	bool keep = u->scheduled && u->loaded == u->content, calm = true;
 	struct err e = { 0 };
 
 	if (!keep || u->desired != FLEET_LAUNCHED)
@@ -485,6 +495,10 @@ static bool settle(struct agent *ag, struct agent_unit *u, int64_t now)
 		(!keep || (u->desired != FLEET_LAUNCHED && u->launched))) {
 		super_stop(ag, u);
 		stop_bound(ag, u);
+	}
+	if (u->control >= 0 && phase_final(u)) {
+		leave(u, now);
+		calm = false;
 	}
 	if (u->stopping) {
 		super_stop(ag, u);
@@ -502,16 +516,12 @@ static bool settle(struct agent *ag, struct agent_unit *u, int64_t now)
 		u->launched = true;
 		order_start(u);
 	}
-	if (u->control >= 0 && phase_final(u) && !u->exit_sent) {
-		super_exit(u);
-		u->exit_sent = true;
-	}
 	if (u->loaded && u->launched && !supervised(u) && u->died_ms &&
 		now - u->started_ms >= RETRY_MS) {
 		u->died_ms = 0;
 		start(ag, u, true); /* runsv was killed: its unit goes on */
 	}
-	return !u->died_ms;
+	return calm && !u->died_ms;
 }
 
 /* runsv is gone, and the unit was to stop or has ended: nothing of it may be left */
@@ -593,7 +603,6 @@ void plan_runsv_gone(struct agent *ag, struct agent_unit *u)
 	struct agent_phase before = u->phase;
 
 	super_detach(u);
-	u->exit_sent = false;
 	u->swept = false;
 	ag->dirty = true;
 	if (super_read_phase(ag, u))
