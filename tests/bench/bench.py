@@ -51,8 +51,8 @@ BLOCK = int(CONF.get("block_uid", 0))
 
 def as_nap(*argv):
     """as nap-worker's user, who may be nap_worker and nap_owner"""
-    return ["setpriv", "--reuid=%d" % (BLOCK + 3), "--regid=%d" % (BLOCK + 3), "--clear-groups", *argv] \
-        if BLOCK and os.getuid() == 0 else list(argv)
+    return ["setpriv", "--reuid=%d" % (BLOCK + 3), "--regid=%d" % (BLOCK + 3),
+            "--groups=%d" % os.stat(STATE + "/run/db").st_gid, *argv] if BLOCK and os.getuid() == 0 else list(argv)
 
 
 def sql(text):
