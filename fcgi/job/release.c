@@ -425,7 +425,7 @@ static bool switch_route(struct job *job, struct err *e)
 }
 
 SQL(ROUTED,
-	"SELECT (a.routed_release_id = $2 OR NOT r.sidekick OR NOT a.listened)::integer FROM app a, release r "
+	"SELECT (a.routed_release_id IS NOT DISTINCT FROM $2 OR NOT r.sidekick OR NOT a.listened)::integer FROM app a, release r "
 	"WHERE a.id = $1 AND r.id = $2");
 
 static bool wait_routed(struct job *job, struct err *e)
