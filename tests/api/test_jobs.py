@@ -143,7 +143,7 @@ def test_a_password_in_the_url_is_told_to_nobody(jobs):
 @pytest.mark.parametrize("step", ["fetch", "profile", "release", "tree", "start", "route"])
 def test_a_worker_that_is_killed_is_replaced_and_the_deploy_goes_on(jobs, step):
     name = "kill-" + step
-    jobs.repository(name, WEB)
+    jobs.repository(name, dict(WEB, own=step))      # a tree of its own
     app = jobs.app(name, "file://" + jobs.path("source/" + name))
     jobs.leading = step == "route"
     id = jobs.submit(app, "deploy")
@@ -179,7 +179,7 @@ def test_cancel_ends_the_child_and_its_group(jobs, tmp_path):
     jobs.kill(jobs.children[-1], signal.SIGTERM)
     worker = jobs.worker(git_private=1)
     id = jobs.submit(jobs.app("endless", "http://127.0.0.1:%d/a.git" % s.getsockname()[1]), "deploy")
-    s.accept()
+    connection, _ = s.accept()
 
     def children():
         return subprocess.run(["pgrep", "-g", subprocess.run(["pgrep", "-P", str(worker.pid)], stdout=subprocess.PIPE,
@@ -189,6 +189,7 @@ def test_cancel_ends_the_child_and_its_group(jobs, tmp_path):
     jobs.sql("UPDATE operation SET cancel = true WHERE id = %d" % id)
     assert jobs.ended(id)["state"] == "cancelled"
     assert not [p for p in group if os.path.exists("/proc/%s/cmdline" % p) and open("/proc/%s/cmdline" % p).read()]
+    connection.close()
     s.close()
 
 
