@@ -32,13 +32,25 @@ static bool runsv_wants_it(void)
 	       status[17] == 'u';
 }
 
-/* not where it is leaving already: d would make it stay */
-static void runsv_down(void)
+static void tell_runsv(char letter)
 {
 	auto_fd int fd = open("supervise/control", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 
-	if (fd < 0 || write(fd, "d", 1) != 1)
+	if (fd < 0 || write(fd, &letter, 1) != 1)
 		(void)fprintf(stderr, "<3>nap-unit: runsv does not listen\n");
+}
+
+/*
+ * Down: runsv shall not start it again. Not where it is leaving already, for d would make it stay; and where the agent's
+ * x came just before our d it is said again: the agent writes its order to the unit's folder first.
+ */
+static void runsv_down(const struct unit *u)
+{
+	if (!runsv_wants_it())
+		return;
+	tell_runsv('d');
+	if (unit_stop_ordered(u))
+		tell_runsv('x');
 }
 
 static bool wanted(const struct unit *u)
@@ -158,8 +170,8 @@ int unit_finish(struct unit *u, int code, int signal_number)
 	}
 	if (ordered)
 		unit_event(u, "Stopped %s.", u->title);
+	/* before the phase: who sees that one may send x at once */
+	runsv_down(u);
 	unit_phase(u, streq(end.result, "success") ? "dead" : "failed", &end, before.restarts, 0);
-	if (runsv_wants_it())
-		runsv_down();
 	return 0;
 }

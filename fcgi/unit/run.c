@@ -242,6 +242,8 @@ static bool start_oneshot(struct run *r, int64_t deadline)
 			return false;
 		if (o->start.v[i].ignore_failure)
 			r->end.result = "success";
+		/* the next one is a sandbox of the same name */
+		(void)sandbox_clear(r->u);
 	}
 	return true;
 }
