@@ -134,6 +134,16 @@ static bool connect_to(int fd, int port, int64_t deadline)
 	       getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &len) == 0 && failed == 0;
 }
 
+/* to its end, or 64 KiB of it: a program that is still writing would take a reset for a fault of its own */
+static void read_rest(int fd, int64_t deadline)
+{
+	char text[4096];
+	ssize_t n = 1;
+
+	for (int i = 0; i < 16 && n > 0 && wait_for(fd, POLLIN, deadline); i++)
+		n = recv(fd, text, sizeof text, 0);
+}
+
 static bool get(int fd, int port, const char *path, int64_t deadline)
 {
 	auto_free char *request = xasprintf("GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
@@ -146,7 +156,7 @@ static bool get(int fd, int port, const char *path, int64_t deadline)
 	if (!wait_for(fd, POLLOUT, deadline) ||
 		send(fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request))
 		return false;
-	/* the status is all that counts; what follows is not waited for */
+	/* the status is all that counts */
 	while (len < 12) {
 		ssize_t n;
 
@@ -157,6 +167,7 @@ static bool get(int fd, int port, const char *path, int64_t deadline)
 			return false;
 		len += n > 0 ? (size_t)n : 0;
 	}
+	read_rest(fd, deadline);
 	return memcmp(status, "HTTP/1.", 7) == 0 && status[8] == ' ' &&
 	       (status[9] == '2' || status[9] == '3');
 }
