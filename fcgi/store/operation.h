@@ -16,7 +16,8 @@ struct operation_new {
 	const char *app, *kind, *lane, *state; /* lane NULL: normal; state NULL: queued */
 	/* JSON object; NULL: {}. deploy {"ref"?: of this deploy only}, rollback {"release": number},
 	 * env {"settings"?: true: command, memory or profile changed, so the commit is read again},
-	 * scale {"instances": wanted}, restart {"instance"?: number, else all}; other kinds have none:
+	 * push {"push","ref","branch","old","new","options"} as nap-hook told them (push/push_hook.h: push is its
+	 * random word, new the commit to deploy, options a list of texts), scale {"instances": wanted}, restart {"instance"?: number, else all}; other kinds have none:
 	 * what they want stands in the app's row. */
 	const char *args;
 	const char *request_id, *created_by;
