@@ -152,6 +152,18 @@ static bool link_into(
 	return true;
 }
 
+/* the unit's user walks through these itself; it can list none of them */
+static void open_way(const struct unit *u)
+{
+	const char *const folders[] = { u->agent, u->place.lib, u->place.run,
+		arena_printf(u->a, "%s/root", u->agent) };
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		if (stat(folders[i], &st) == 0 && (st.st_mode & 0111) != 0111)
+			(void)chmod(folders[i], (st.st_mode & 07777) | 0111);
+}
+
 /* A/root/NAME: links to what would be mounted, and a /tmp of its own; made anew at each start */
 static bool make_links(const struct unit *u, const char **ret, struct err *e)
 {
@@ -165,6 +177,7 @@ static bool make_links(const struct unit *u, const char **ret, struct err *e)
 		if ((paths->v[i].kind == UNIT_PATH_BIND || paths->v[i].kind == UNIT_PATH_BIND_RO) &&
 			!link_into(u, root, &paths->v[i], e))
 			return false;
+	open_way(u);
 	if (mkdir(tmp, 0700) < 0 || (u->root && chown(tmp, u->uid, u->uid) < 0))
 		return err_errno(e, "could not make folder \"%s\"", tmp);
 	*ret = root;

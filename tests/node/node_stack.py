@@ -1,4 +1,5 @@
 """Units under real runsv, run by nap-unit, with nap-node asking a fake nap: what nap-agent would lay out, by hand."""
+import glob
 import http.server
 import json
 import os
@@ -96,10 +97,10 @@ class Machine:
         self.lib, self.run = self.agent + "/lib/nap", self.agent + "/run/nap"
         for path in (self.lib + "/bin", self.run, self.agent + "/unit", self.agent + "/service", self.agent + "/etc/nap",
                      self.agent + "/crun", self.state + "/tree", self.state + "/run"):
-            os.makedirs(path)
+            os.makedirs(path, 0o700)
         if isolation in ("setpriv", "none"):
             # pytest's folders are closed to others; nap's state folder is not
-            path = self.agent
+            path = self.state
             while path != "/tmp" and len(path) > 4:
                 os.chmod(path, 0o755)
                 path = os.path.dirname(path)
@@ -147,6 +148,12 @@ class Machine:
             unit.kill()
         self.nap.shutdown()
         self.nap.server_close()
+        for folder in glob.glob("/sys/fs/cgroup/*/nap-t%d" % os.getpid()) + ["/sys/fs/cgroup/nap-t%d" % os.getpid()]:
+            for path in glob.glob(folder + "/*/") + [folder]:
+                try:
+                    os.rmdir(path)
+                except OSError:
+                    pass
 
 
 RUN = ("/bin/sh -c 'set -a; . \"${NAP_ROOT}/run/nap-self/env\"; set +a; cd \"${NAP_ROOT}/app\" && "
