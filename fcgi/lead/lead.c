@@ -178,8 +178,9 @@ static bool tick(struct leader *l, struct err *e)
 		l->grace_until = clock_mono_ms() + l->cfg->silence_grace * 1000;
 		l->moving = true;
 	}
-	ok = decide(l, &w, l->away ? &why : NULL, &plan, e) && act_do(l, plan, e) &&
-	     route_apps(l, &w, e) && record_usage(l, e) && keep_tidy(l, e);
+	/* routes first: a burst may take seconds, and what has died must leave at once */
+	ok = decide(l, &w, l->away ? &why : NULL, &plan, e) && route_apps(l, &w, e) &&
+	     act_do(l, plan, e) && record_usage(l, e) && keep_tidy(l, e);
 	act_free(plan);
 	world_clear(&w);
 	return ok;

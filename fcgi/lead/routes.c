@@ -172,8 +172,8 @@ static void tell_nginx(struct routes *r)
 		LOG(DEBUG, "routes.reload", KV("error", strerror(errno)));
 }
 
-/* the count of our epoch that nginx answers, 0 if it is another's or it does not answer */
-static int64_t ask_nginx(struct routes *r)
+/* the count of our epoch that nginx answers, 0 if it answers another's; false: it does not answer */
+static bool ask_nginx(struct routes *r, int64_t *ret)
 {
 	auto_free char *socket = xasprintf("%s/run/web/routes.sock", r->cfg->state);
 	struct http_call call = { .method = "GET",
@@ -182,12 +182,13 @@ static int64_t ask_nginx(struct routes *r)
 		.timeout_ms = ASK_TIMEOUT_MS,
 		.max_bytes = 4096 };
 	intmax_t epoch = 0, count = 0;
+	bool ok = http_one(r->http, &call) && call.status == 200;
 
-	if (http_one(r->http, &call) && call.status == 200 &&
-		(sscanf(call.answer.data, "%jd.%jd", &epoch, &count) != 2 || epoch != r->epoch))
+	if (!ok || sscanf(call.answer.data, "%jd.%jd", &epoch, &count) != 2 || epoch != r->epoch)
 		count = 0;
 	http_call_release(&call);
-	return count;
+	*ret = count;
+	return ok;
 }
 
 static void pause_ms(long ms)
@@ -207,8 +208,7 @@ static void settle(struct routes *r, int wait_ms)
 	if (r->told_ms < r->since || clock_mono_ms() - r->told_ms > TELL_AGAIN_MS)
 		tell_nginx(r);
 	for (long ms = 5;; ms = MIN(ms * 2, 50L)) {
-		r->answered = ask_nginx(r);
-		if (routes_settled(r) || clock_mono_ms() + ms > end)
+		if (!ask_nginx(r, &r->answered) || routes_settled(r) || clock_mono_ms() + ms > end)
 			return;
 		pause_ms(ms);
 	}

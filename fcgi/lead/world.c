@@ -17,8 +17,9 @@ SQL(WORLD_INSTANCES,
 	"coalesce((extract(epoch FROM now() - i.active_at) * 1000)::bigint, -1) AS active_ms, "
 	"coalesce((extract(epoch FROM now() - i.ready_at) * 1000)::bigint, -1) AS ready_ms, "
 	"coalesce((extract(epoch FROM now() - i.exited_at) * 1000)::bigint, -1) AS exited_ms, "
-	"coalesce((extract(epoch FROM now() - i.leave_at) * 1000)::bigint, -1) AS leave_ms "
-	"FROM instance i JOIN release r ON r.id = i.release_id LEFT JOIN announcement n ON n.unit = i.unit "
+	"coalesce((extract(epoch FROM now() - i.leave_at) * 1000)::bigint, -1) AS leave_ms, "
+	"CASE WHEN a.release_id = i.release_id THEN a.instances ELSE coalesce(a.scale_override, r.scale) END AS of "
+	"FROM instance i JOIN app a ON a.id = i.app_id JOIN release r ON r.id = i.release_id LEFT JOIN announcement n ON n.unit = i.unit "
 	"ORDER BY i.app_id, i.release_id, i.number");
 
 static bool load_apps(struct world *w, struct db *db, struct err *e)
@@ -75,6 +76,7 @@ static void load_instance(struct world *w, const PGresult *r, int k, struct inst
 		.release_number = db_i64(r, k, "release_number"),
 		.memory = db_i64(r, k, "memory_bytes"),
 		.number = (int)db_i64(r, k, "number"),
+		.of = (int)db_i64(r, k, "of"),
 		.port = (int)db_i64(r, k, "port"),
 		.unit = unit,
 		.sidekick_unit = db_bool(r, k, "sidekick") ? sidekick_of(&w->a, unit) : NULL,
@@ -158,6 +160,6 @@ bool instance_is_wanted(const struct instance *i)
 {
 	const struct app *a = i->app;
 
-	return !instance_is_gone(i) && i->leave_ms < 0 && i->number <= a->instances &&
+	return !instance_is_gone(i) && i->leave_ms < 0 && i->number <= i->of &&
 	       (i->release_id == a->release_id || i->release_id == a->next_release_id);
 }

@@ -23,6 +23,7 @@ struct app {
 struct instance {
 	int64_t id, release_id, release_number, memory;
 	struct app *app;
+	int of;				  /* how many its release is to have */
 	int number, port;		  /* port 0: not admitted yet, and so never put */
 	const char *unit, *sidekick_unit; /* sidekick_unit NULL: it has none */
 	const char *want, *state, *reason, *machine, *address, *health;

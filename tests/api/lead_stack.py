@@ -11,6 +11,7 @@ import socket
 import socketserver
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -69,15 +70,11 @@ class Psql:
 class Database:
     """One cluster for all tests; each test gets a new database nap from a template."""
 
-    def __init__(self, folder):
-        self.folder = str(folder)
+    def __init__(self):
+        # not below pytest's folders: another run of it closes those to other uids
+        self.folder = tempfile.mkdtemp(prefix="nap-lead-")
         self.socket = os.path.join(self.folder, "run")
         os.makedirs(self.socket)
-        parts = self.socket.split("/")
-        for i in range(2, len(parts) + 1):          # pytest makes its folders 0700
-            part = "/".join(parts[:i])
-            if os.getuid() == 0 and os.stat(part).st_uid == 0 and not os.stat(part).st_mode & 1:
-                os.chmod(part, os.stat(part).st_mode | 0o11)
         if os.getuid() == 0:
             os.chown(self.folder, PG_UID, PG_UID)
             os.chown(self.socket, PG_UID, PG_UID)
@@ -113,6 +110,7 @@ class Database:
     def close(self):
         self.child.terminate()
         self.child.wait(30)
+        shutil.rmtree(self.folder)
 
 
 def until(what, seconds=20):
@@ -295,8 +293,8 @@ class Lead:
         release = int(self.sql(
             "INSERT INTO release (tenant_id, app_id, number, kind, commit, profile_text, profile, start, command, memory_bytes, "
             "scale, health, sidekick, main_unit, sidekick_unit, state) VALUES (%d, %d, %d, 'deploy', repeat('a', 40), '', '{}', "
-            "'', '', %d, 1, '%s', %s, '%s', '%s', 'starting') RETURNING id"
-            % (self.tenant_id, app, number, memory, health, sidekick, self.main_unit(memory, sidekick), side))[0][0])
+            "'', '', %d, (SELECT scale_profile FROM app WHERE id = %d), '%s', %s, '%s', '%s', 'starting') RETURNING id"
+            % (self.tenant_id, app, number, memory, app, health, sidekick, self.main_unit(memory, sidekick), side))[0][0])
         self.sql("UPDATE app SET next_release_id = %d WHERE id = %d" % (release, app))
         return release
 

@@ -8,8 +8,8 @@ pytestmark = pytest.mark.skipif(not have_lead(), reason="nap-worker or PostgreSQ
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    d = Database(tmp_path_factory.mktemp("pg"))
+def database():
+    d = Database()
     yield d
     d.close()
 
@@ -92,6 +92,17 @@ def test_a_new_release_serves_before_the_old_one_goes(lead):
     until(lambda: lead.rows(app) == [(2, 1, "ready"), (2, 2, "ready")])
     lead.quiet(app)
     assert not set(lead.nginx.upstream(app)) & set(old)
+
+
+def test_a_release_with_another_scale_brings_its_own_number(lead):
+    app = lead.web("web", 1)
+    release = lead.release(app)
+    lead.sql("UPDATE release SET scale = 3 WHERE id = %d; NOTIFY nap_work" % release)
+    until(lambda: lead.rows(app) == [(1, 1, "ready"), (2, 1, "ready"), (2, 2, "ready"), (2, 3, "ready")])
+    lead.sql("UPDATE app SET scale_profile = 3")
+    lead.deploy(app, release)
+    until(lambda: len(lead.rows(app)) == 3)
+    lead.quiet(app)
 
 
 def test_old_instances_drain_after_the_switch(make):
