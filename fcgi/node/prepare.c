@@ -249,6 +249,7 @@ static void open_way(struct node *n)
 	if (!n->exposed)
 		return;
 	(void)chmod(n->home, 0711);
+	(void)chmod(arena_printf(n->a, "%s/bin", n->home), 0755);
 	(void)chmod(n->dir, 0711);
 	(void)chmod(n->run, 0711);
 }
