@@ -61,14 +61,15 @@ struct agent_unit {
 	bool scheduled; /* the machine takes it (agent/plan.h) */
 
 	struct content *loaded; /* what A/unit/NAME holds; NULL: no folder */
-	bool launched;		/* its start was called */
-	bool start_wanted;	/* ordered, and waiting for a place or for others */
-	bool pulled;		/* what it wants was ordered too */
-	bool attaching;		/* runsv was started, its fifo is not open yet */
-	bool stopping;		/* told to stop; until nothing of it is left */
-	int64_t leave_ms; /* when its runsv is told (again) to leave, as it has ended by itself */
-	bool swept;	  /* nothing was left after its last end */
-	int64_t died_ms;  /* runsv was killed: it is started again; 0: it was not */
+	bool deleted;	   /* the loaded one goes, even if the same is asked for again meanwhile */
+	bool launched;	   /* its start was called */
+	bool start_wanted; /* ordered, and waiting for a place or for others */
+	bool pulled;	   /* what it wants was ordered too */
+	bool attaching;	   /* runsv was started, its fifo is not open yet */
+	bool stopping;	   /* told to stop; until nothing of it is left */
+	int64_t leave_ms;  /* when its runsv is told (again) to leave, as it has ended by itself */
+	bool swept;	   /* nothing was left after its last end */
+	int64_t died_ms;   /* runsv was killed: it is started again; 0: it was not */
 	uid_t uid;
 	int control; /* runsv's control fifo, -1: no runsv; its POLLERR is runsv's death */
 	int watch;   /* inotify, -1: none */

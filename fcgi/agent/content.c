@@ -362,17 +362,18 @@ bool content_is_global(const struct content *c)
 	return false;
 }
 
+/* no unit that it wants to be with matches a pattern of list */
 static bool clash(const struct content *c, const char *list, const char *word, struct err *e)
 {
 	for (size_t i = 0; i < c->n; i++) {
-		for (size_t k = 0; k < c->n; k++) {
-			if (is(&c->options[i], "X-Fleet", "MachineOf") &&
-				is(&c->options[k], "X-Fleet", list) &&
-				fnmatch(c->options[k].value, c->options[i].value, FNM_PATHNAME) ==
-					0)
+		const char *peer = c->options[i].value;
+
+		for (size_t k = 0; k < c->n && is(&c->options[i], "X-Fleet", "MachineOf"); k++) {
+			if (is(&c->options[k], "X-Fleet", list) &&
+				fnmatch(c->options[k].value, peer, FNM_PATHNAME) == 0)
 				return err_set(e, ERR_INVALID, "bad_options",
 					"unresolvable requirements: peer \"%s\" matches %s \"%s\"",
-					c->options[i].value, word, c->options[k].value);
+					peer, word, c->options[k].value);
 		}
 	}
 	return true;

@@ -370,6 +370,7 @@ static void unit_delete(struct agent *ag, struct http_in *in, const char *name)
 		return;
 	}
 	content_unref(old);
+	u->deleted = u->loaded != NULL;
 	ag->asked = ag->dirty = true;
 	http_reply(in, 204, NULL, "", 0);
 }

@@ -19,6 +19,12 @@ static bool phase_is(const struct agent_unit *u, const char *word)
 	return streq(u->phase.phase, word);
 }
 
+/* what is loaded is what is asked for */
+static bool stays(const struct agent_unit *u)
+{
+	return u->scheduled && u->loaded == u->content && !u->deleted;
+}
+
 static bool phase_final(const struct agent_unit *u)
 {
 	return phase_is(u, "dead") || phase_is(u, "failed");
@@ -292,7 +298,7 @@ static void pull(void *ctx, const char *name)
 	struct dep *d = ctx;
 	struct agent_unit *o = agent_find(d->ag, name);
 
-	if (o && o != d->u && o->loaded && o->loaded == o->content && o->scheduled)
+	if (o && o != d->u && o->loaded && stays(o))
 		order_start(o);
 }
 
@@ -484,7 +490,7 @@ static void leave(struct agent_unit *u, int64_t now)
 /* what u needs that is not a start; false: something is under way, look again soon */
 static bool settle(struct agent *ag, struct agent_unit *u, int64_t now)
 {
-	bool keep = u->scheduled && u->loaded == u->content, calm = true;
+	bool keep = stays(u), calm = true;
 	struct err e = { 0 };
 
 	if (!keep || u->desired != FLEET_LAUNCHED)
@@ -511,7 +517,10 @@ static bool settle(struct agent *ag, struct agent_unit *u, int64_t now)
 		return false;
 	}
 	if (u->loaded && u->desired != FLEET_LAUNCHED) {
-		u->launched = u->start_wanted = false;
+		/* one that is only loaded may still be wanted by another */
+		if (u->launched)
+			u->start_wanted = false;
+		u->launched = false;
 	} else if (u->loaded && !u->launched) {
 		u->launched = true;
 		order_start(u);
@@ -529,7 +538,7 @@ static bool wants_sweep(const struct agent_unit *u)
 {
 	if (!u->loaded || supervised(u) || u->died_ms)
 		return false;
-	return u->stopping || !u->scheduled || u->loaded != u->content || !u->swept;
+	return u->stopping || !stays(u) || !u->swept;
 }
 
 static bool sweep(struct agent *ag)
@@ -557,7 +566,7 @@ static bool sweep(struct agent *ag)
 		if (!phase_final(u) && u->phase.phase[0])
 			super_end_phase(ag, u); /* nap-unit was killed before it could say so */
 		ag->dirty = true;
-		if (!u->scheduled || u->loaded != u->content)
+		if (!stays(u))
 			unload_done(ag, u);
 	}
 	return all;

@@ -392,7 +392,7 @@ void super_unload(struct agent *ag, struct agent_unit *u)
 	content_unref(u->loaded);
 	u->loaded = NULL;
 	u->uid = 0;
-	u->launched = false;
+	u->launched = u->deleted = false;
 	u->phase = (struct agent_phase){ 0 };
 }
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from agent_stack import Agent, Unix, processes, program, start_of, until
+from agent_stack import Agent, Unix, open_way, processes, program, start_of, until
 
 SLEEP = ("ExecStart", "/bin/sleep 100000")
 
@@ -24,10 +24,7 @@ def walled(tmp_path, request):
     """An agent for each isolation; the folder is one that units' uids may pass through."""
     if request.param not in found(request.param):
         pytest.skip("no %s on this machine" % request.param)
-    p = tmp_path
-    while str(p) != "/tmp" and str(p) != "/":
-        p.chmod(0o711)
-        p = p.parent
+    open_way(tmp_path)
     a = Agent(tmp_path, request.param, block=free_port()).start()
     yield a
     a.end()
@@ -389,10 +386,7 @@ def test_the_socket_is_for_root_and_the_allowed_user(tmp_path):
             st = os.stat(os.path.join(a.state, "run/agent", name))
             assert st.st_mode & 0o777 == 0o600 and st.st_uid == 1500003
             os.chmod(os.path.join(a.state, "run/agent", name), 0o666)
-        p = tmp_path
-        while str(p) != "/tmp":
-            p.chmod(0o711)
-            p = p.parent
+        open_way(tmp_path)
         path = os.path.join(a.state, "run/agent/agent.sock")
         for uid, status in ((1500003, "200"), (1500004, "403")):
             r = subprocess.run(["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "curl", "-s",
