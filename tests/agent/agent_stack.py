@@ -1,6 +1,7 @@
 """A real nap-agent on a state folder of its own, and what tests ask of it."""
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -93,11 +94,21 @@ def processes(mark):
     return found
 
 
-class Agent:
-    """isolation is the agent's own word; block a port and a range of uids that no other test uses."""
+def free_port():
+    with contextlib.closing(socket.socket()) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
-    def __init__(self, state, isolation="none", block=0, uids=1500000):
-        self.state, self.isolation, self.block, self.uids = str(state), isolation, block, uids
+
+BLOCKS = itertools.count((os.getpid() % 400) * 50)
+
+
+class Agent:
+    """isolation is the agent's own word; block, a port and a range of uids, is another for each: an agent ends all of its uids."""
+
+    def __init__(self, state, isolation="none", block=None):
+        self.state, self.isolation, self.block = str(state), isolation, block or free_port()
+        self.uids = 600000000 + 65536 * next(BLOCKS)
         self.process = None
         os.makedirs(self.state, exist_ok=True)
 

@@ -222,7 +222,8 @@ def test_all_units_come_merged_in_the_order_of_time(agent):
     for i in range(1, 6):
         agent.run("a@%d.service" % i, ("ExecStart", "/bin/sh -c 'for i in $(seq 30); do echo $i; sleep 0.01; done;"
                                                     " exec sleep 1000'"))
-    until(lambda: len([e for e in agent.lines() if e["_TRANSPORT"] == "stdout"]) == 150)
+    until(lambda: len([e for e in agent.lines() if e["_TRANSPORT"] == "stdout"]) == 150,
+          why=lambda: agent.entries(accept="text/plain").text)
     every = agent.lines()
     times = [int(e["__REALTIME_TIMESTAMP"]) for e in every]
     assert times == sorted(times)
