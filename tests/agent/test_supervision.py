@@ -145,7 +145,7 @@ def test_nothing_survives_its_stop(walled):
     walled.wait("a.service", None, 30)
     assert processes("98765") == [] and processes(mark) == []
     if os.geteuid() == 0:
-        assert not [p for p in os.listdir("/proc") if p.isdigit() and owner(p) == uid]
+        assert not [p for p in os.listdir("/proc") if p.isdigit() and owner(p) == uid and start_of(int(p))]
 
 
 def owner(pid):
