@@ -464,7 +464,7 @@ static void note_failure(struct seen *s, const struct engine_change *c)
 
 	s->tries++;
 	s->try_at = clock_mono_ms() + MIN(wait, BACK_OFF_MAX_MS);
-	(void)snprintf(s->refusal, sizeof s->refusal, "%s", c->err.msg);
+	(void)snprintf(s->refusal, sizeof s->refusal, "%.199s", c->err.msg);
 	LOG(WARNING, "lead.unit", KV("unit", s->name), KV("error", c->err.msg));
 }
 
