@@ -123,7 +123,7 @@ static int is_letter(const struct dirent *de)
 	return ends_with(de->d_name, ".json");
 }
 
-/* "UNIT.RUN.json": the unit's name is what stands before the last but one dot */
+/* "UNIT.TIME-RUN.json": the unit's name is what stands before the last but one dot */
 static bool unit_of(const char *file, char ret[UNIT_NAME_SIZE])
 {
 	const char *end = file + strlen(file) - strlen(".json"), *dot = end;
@@ -166,9 +166,9 @@ void node_flush(struct node *n)
 void node_report(struct node *n, const char *body)
 {
 	const char *box = arena_printf(n->a, "%s/outbox", n->home);
-	const char *path = arena_printf(n->a, "%s/%s.%s.json", box, n->unit,
-		*n->invocation ? n->invocation
-			       : arena_printf(n->a, "%lld", (long long)clock_now_us()));
+	/* by time, so that they are told in their order */
+	const char *path = arena_printf(n->a, "%s/%s.%020lld-%s.json", box, n->unit,
+		(long long)clock_now_us(), n->invocation);
 	struct err e = { 0 };
 
 	/* earlier ends first, so that they are known in their order */
