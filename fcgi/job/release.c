@@ -428,13 +428,12 @@ SQL(ROUTED,
 	"SELECT (a.routed_release_id IS NOT DISTINCT FROM $2 OR NOT r.sidekick OR NOT a.listened)::integer FROM app a, release r "
 	"WHERE a.id = $1 AND r.id = $2");
 
-static bool wait_routed(struct job *job, struct err *e)
+bool release_wait_routed(struct job *job, int64_t release, struct err *e)
 {
 	int64_t routed = 0, until = clock_mono_ms() + 30000;
 
 	while (!routed && clock_mono_ms() < until) {
-		if (!db_one_i64(
-			    job->db, &routed, e, ROUTED, I64(job->app_id), I64(job->release_id)))
+		if (!db_one_i64(job->db, &routed, e, ROUTED, I64(job->app_id), I64(release)))
 			return false;
 		if (!routed && !job_wait(job, 200) && (job->lost || job->stopping))
 			return job_stopped(job, e);
@@ -471,7 +470,7 @@ bool release_roll_out(struct job *job, struct err *e)
 			!job_step(job, "route", e) || !switch_route(job, e))
 			return false;
 	}
-	return wait_routed(job, e);
+	return release_wait_routed(job, job->release_id, e);
 }
 
 /* Before the switch the app still says what its release takes; a first one that failed takes nothing any more. */

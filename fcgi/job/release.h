@@ -58,6 +58,9 @@ NODISCARD bool release_create(struct job *job, const struct release_plan *plan, 
 /* Starts the release beside the one that serves, waits until it is ready, moves the route, leaves the old to drain. */
 NODISCARD bool release_roll_out(struct job *job, struct err *e);
 
+/* Waits until visitors reach the release's instances, at most 30 s: then it says so and goes on. */
+NODISCARD bool release_wait_routed(struct job *job, int64_t release, struct err *e);
+
 /* After a failure: the new instances go, the release is marked failed, the app is what its current release says. */
 NODISCARD bool release_abandon(struct job *job, const struct err *why, struct err *e);
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "job/kinds.h"
+#include "job/release.h"
 
 #define GONE_PATIENCE_MS 300000
 
@@ -95,15 +96,29 @@ bool instances_settle(struct job *job, struct err *e)
 	}
 }
 
+SQL(SETTLE_SERVES, "SELECT coalesce(release_id, 0) FROM app WHERE id = $1 AND NOT stopped");
+
+/* the instances run: then visitors reach them */
+static bool settle_and_route(struct job *job, struct err *e)
+{
+	int64_t release;
+
+	if (!instances_settle(job, e))
+		return false;
+	if (!db_one_i64(job->db, &release, e, SETTLE_SERVES, I64(job->app_id)))
+		return e->kind == ERR_NOT_FOUND;
+	return release == 0 || release_wait_routed(job, release, e);
+}
+
 /* args: {"instances": n}: told in the app's row already */
 bool job_scale(struct job *job, struct err *e)
 {
-	return job_step(job, "scale", e) && instances_settle(job, e);
+	return job_step(job, "scale", e) && settle_and_route(job, e);
 }
 
 bool job_start(struct job *job, struct err *e)
 {
-	return job_step(job, "start", e) && instances_settle(job, e);
+	return job_step(job, "start", e) && settle_and_route(job, e);
 }
 
 bool job_stop(struct job *job, struct err *e)

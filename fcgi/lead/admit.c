@@ -71,11 +71,12 @@ SQL(ADMIT_PORT, "SELECT nap_port_take($1::integer, $2::integer, $3::integer, $4:
 
 static bool take_port(struct leader *l, struct instance *i, struct err *e)
 {
-	int64_t lo = l->cfg->block_port, port;
+	/* the agent holds the block's first port, which tells other copies that it is taken */
+	int64_t lo = l->cfg->block_port + 1, port;
 
 	if (!db_exec(l->db, NULL, e, "SAVEPOINT port"))
 		return false;
-	if (db_one_i64(l->db, &port, e, ADMIT_PORT, I64(lo), I64(lo + BLOCK_PORTS - 1),
+	if (db_one_i64(l->db, &port, e, ADMIT_PORT, I64(lo), I64(lo + BLOCK_PORTS - 2),
 		    I64(l->cfg->port_rest), I64(i->id))) {
 		i->port = (int)port;
 		return true;

@@ -197,7 +197,8 @@ SQL(CONFIGURE,
 	"profile_text = CASE WHEN $7::boolean THEN $8 ELSE profile_text END, "
 	"command_override = CASE WHEN $9::boolean THEN $10 ELSE command_override END, "
 	"memory_override = CASE WHEN $11::boolean THEN nullif($12::bigint, 0) ELSE memory_override END, "
-	"scale_override = CASE WHEN $13::boolean THEN nullif($14::integer, -1) ELSE scale_override END WHERE id = $1");
+	"scale_override = CASE WHEN $13::boolean THEN nullif($14::integer, -1) ELSE scale_override END, "
+	"routed_release_id = CASE WHEN instances > 0 OR NOT $13::boolean THEN routed_release_id END WHERE id = $1");
 
 bool app_configure(struct db *db, int64_t id, const struct app_settings *s, struct err *e)
 {
@@ -219,7 +220,10 @@ bool app_same_group(struct db *db, int64_t one, int64_t other)
 	return db_one_i64(db, &n, &e, SAME_GROUP, I64(one), I64(other)) && n > 0;
 }
 
-SQL(SET_SCALE, "UPDATE app SET scale_override = nullif($2::integer, -1) WHERE id = $1");
+/* what comes back from nothing has its route yet to come: the operation waits for it */
+SQL(SET_SCALE,
+	"UPDATE app SET scale_override = nullif($2::integer, -1), "
+	"routed_release_id = CASE WHEN instances > 0 THEN routed_release_id END WHERE id = $1");
 
 bool app_set_scale(struct db *db, int64_t id, int n, struct err *e)
 {
@@ -233,7 +237,9 @@ bool app_set_starting(struct db *db, int64_t id, struct err *e)
 	return db_exec(db, NULL, e, SET_STARTING, I64(id));
 }
 
-SQL(SET_STOPPED, "UPDATE app SET stopped = $2::boolean WHERE id = $1");
+SQL(SET_STOPPED,
+	"UPDATE app SET stopped = $2::boolean, routed_release_id = CASE WHEN $2::boolean THEN routed_release_id END "
+	"WHERE id = $1");
 
 bool app_set_stopped(struct db *db, int64_t id, bool stopped, struct err *e)
 {
