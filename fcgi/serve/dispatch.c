@@ -273,7 +273,11 @@ static void log_request(const struct request *rq, const struct response *rs, con
 	int64_t ms = clock_mono_ms() - rq->started_ms;
 	const char *who = rq->caller.actor ? rq->caller.actor : "-";
 
-	if (rs->status < 400)
+	/* reads that went well are many and tell nothing */
+	if (rs->status < 400 && (streq(rq->method, "GET") || streq(rq->method, "HEAD")))
+		LOG(DEBUG, "request", KV("method", rq->method), KV("path", rq->path),
+			KV("status", rs->status), KV("ms", ms), KV("actor", who));
+	else if (rs->status < 400)
 		LOG(INFO, "request", KV("method", rq->method), KV("path", rq->path),
 			KV("status", rs->status), KV("ms", ms), KV("actor", who));
 	else if (rs->status < 500)

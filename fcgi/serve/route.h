@@ -94,7 +94,8 @@ void routes_print(const struct routes *routes, FILE *out);
 
 /*
  * The whole life of a request: match, 405 and Allow, body, credentials, scope, CSRF, idempotency key, transaction,
- * handler, waiting, errors. rs is complete afterwards. Logs one line.
+ * handler, waiting, errors. rs is complete afterwards. Logs one line; reads that went
+ * well at debug.
  */
 void route_serve(const struct routes *routes, struct request *rq, struct response *rs);
 
