@@ -187,21 +187,18 @@ services_status() {
 
 # Processes of this copy, whoever started them: those of its users, and those that are named by a path below $S.
 services_left() {
-	local p uid
-	for p in /proc/[0-9]*; do
-		p=${p#/proc/}
-		if [ "$p" = $$ ] || [ "$p" = "$BASHPID" ]; then continue; fi
-		if [ "$root" = 1 ]; then
-			uid=$(stat -c %u "/proc/$p" 2>/dev/null) || continue
-			if [ "$uid" -ge "$block_uid" ] && [ "$uid" -lt $((block_uid + BLOCK_UIDS)) ]; then
-				echo "$p"
-				continue
-			fi
-		fi
-		if tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -qE "^(/[^ ]*/)?(runsv|svlogd|nap-[a-z]+|nginx:?|postgres:?|crun|bwrap|multiwatch|fcgiwrap|catatonit) ?.*$S(/|$)|^$S/"; then
-			echo "$p"
-		fi
-	done
+	local from=-1
+	[ "$root" = 0 ] || from=$block_uid
+	ps -eo pid=,uid=,stat=,args= | awk -v self=$$ -v from="$from" -v n="$BLOCK_UIDS" -v state="$S/" '
+		$1 == self || $3 ~ /^Z/ { next }
+		from >= 0 && $2 >= from && $2 < from + n { print $1; next }
+		{
+			program = $4
+			sub(/.*\//, "", program)
+			if (index($4, state) == 1 || (index($0, state) && program ~ \
+				/^(runsv|svlogd|nap-[a-z]+|nginx:?|postgres:?|crun|bwrap|multiwatch|fcgiwrap|catatonit)$/))
+				print $1
+		}'
 }
 
 services_stop() {
