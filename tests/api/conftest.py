@@ -27,10 +27,10 @@ def nap(shared_build):
         copy.start()
         yield copy
     finally:
-        copy.up("--stop")
         if os.environ.get("NAP_KEEP"):
-            print("kept:", folder)
+            print("kept, and running:", folder)
         else:
+            copy.up("--stop")
             remove_folder(folder)
 
 
