@@ -117,20 +117,28 @@ bool git_run(struct job *job, const struct git_run *run, struct proc_result *ret
 	return true;
 }
 
-/* the last line of what git said, without "fatal: " */
+/*
+ * Why git failed: what it says first behind "fatal: ". Where that is only that the other side hung up, the line before
+ * it, which is the other side's; the advice that follows is never the reason.
+ */
 static const char *reason(struct job *job, const struct proc_result *r)
 {
-	struct slice rest = { r->err, r->err_len }, line;
-	const char *last = "it gave no reason";
+	static const char fatal[] = "fatal: ", hung_up[] = "Could not read from remote repository.";
+	struct slice rest = { r->err, r->err_len }, line, last = slice_of("it gave no reason");
 
 	while (slice_line(&rest, &line)) {
 		line = slice_trim(line);
-		if (line.n > 7 && memcmp(line.p, "fatal: ", 7) == 0)
-			line = (struct slice){ line.p + 7, line.n - 7 };
-		if (line.n && line.n < 250 && memcmp(line.p, "hint:", MIN(line.n, (size_t)5)) != 0)
-			last = utf8_scrub(&job->a, line.p, line.n);
+		if (line.n >= sizeof fatal && memcmp(line.p, fatal, sizeof fatal - 1) == 0) {
+			line.p += sizeof fatal - 1;
+			line.n -= sizeof fatal - 1;
+			if (!slice_eq(line, hung_up))
+				last = line;
+			break;
+		}
+		if (line.n && (line.n < 5 || memcmp(line.p, "hint:", 5) != 0))
+			last = line;
 	}
-	return last;
+	return utf8_scrub(&job->a, last.p, MIN(last.n, (size_t)250));
 }
 
 bool git_line(struct job *job, const char **ret, struct err *e, const char *const *args)

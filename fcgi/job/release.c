@@ -477,7 +477,7 @@ bool release_roll_out(struct job *job, struct err *e)
 SQL(ABANDON_APP,
 	"UPDATE app SET next_release_id = NULL, next_memory = NULL, next_scale = NULL, deployed = release_id IS NOT NULL, "
 	"state = CASE WHEN release_id IS NULL AND NOT deleting THEN 'failed' ELSE state END "
-	"WHERE id = $1 AND release_id IS DISTINCT FROM $2");
+	"WHERE id = $1 AND (release_id = $2) IS NOT TRUE");
 SQL(ABANDON_RELEASE,
 	"UPDATE release SET state = 'failed', ended_at = now(), error_code = $2, error = $3 WHERE id = $1 "
 	"AND state IN ('pending', 'starting')");
