@@ -2,6 +2,7 @@
 
 #include "agent/entries.h"
 #include "agent/fleet_api.h"
+#include "agent/guard.h"
 #include "agent/http.h"
 #include "agent/plan.h"
 #include "agent/store.h"
@@ -299,8 +300,12 @@ static void phase_at(struct agent *ag, struct agent_unit *u)
 {
 	struct agent_phase before = u->phase;
 
-	if (u->loaded && super_read_phase(ag, u))
-		plan_phase_changed(ag, u, &before);
+	if (!u->loaded || !super_read_phase(ag, u))
+		return;
+	plan_phase_changed(ag, u, &before);
+	/* its helper has been there: ExecStartPre= is over */
+	if (streq(u->phase.phase, "start") || streq(u->phase.phase, "running"))
+		guard_note(ag, u);
 }
 
 static void on_inotify(struct agent *ag)
@@ -365,6 +370,8 @@ static bool open_agent(
 	super_adopt(ag);
 	if (fresh)
 		start_afresh(ag);
+	if (cfg->isolation)
+		guard_open(ag);
 	find_orphans(ag);
 	return true;
 }
@@ -422,6 +429,15 @@ static bool is_unit(void *ctx, const char *folder)
 	return false;
 }
 
+static size_t loaded_units(const struct agent *ag)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ag->n; i++)
+		n += ag->unit[i]->loaded != NULL;
+	return n;
+}
+
 /* what is due in any case; returns when the next is */
 static int clockwork(struct agent *ag, struct door *d)
 {
@@ -435,8 +451,11 @@ static int clockwork(struct agent *ag, struct door *d)
 		ag->tidy_at = now + TIDY_MS;
 		journal_tidy(ag->journal, is_unit, ag);
 	}
+	guard_flush(ag);
+	if (ag->stop_all && ag->guarded && !loaded_units(ag))
+		guard_close(ag);
 	if (!entries_waiting(d->entries))
-		return LOOK_MS;
+		return ag->guard_dirty ? ENTRIES_TICK_MS : LOOK_MS;
 	if (now >= ag->tick_at) {
 		ag->tick_at = now + ENTRIES_TICK_MS;
 		entries_tick(d->entries);
@@ -483,15 +502,6 @@ static bool open_door(struct agent *ag, struct http_listener *l, const char *fil
 	if (ag->cfg.has_allow_uid && chown(path, ag->cfg.allow_uid, (gid_t)-1) < 0)
 		return err_errno(e, "could not give \"%s\" to uid %u", path, ag->cfg.allow_uid);
 	return true;
-}
-
-static size_t loaded_units(const struct agent *ag)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < ag->n; i++)
-		n += ag->unit[i]->loaded != NULL;
-	return n;
 }
 
 /* fleet's API, and one order of nap's own: everything stops, and nothing starts as long as this agent lives */
@@ -558,6 +568,8 @@ static bool stop_alone(struct agent *ag, struct err *e)
 			return err_set(e, ERR_TIMEOUT, "not_stopped",
 				"%zu units could not be stopped", loaded_units(ag));
 	}
+	ag->guarded = true; /* by the former one, perhaps */
+	guard_close(ag);
 	return true;
 }
 

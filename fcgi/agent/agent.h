@@ -74,6 +74,7 @@ struct agent_unit {
 	int control; /* runsv's control fifo, -1: no runsv; its POLLERR is runsv's death */
 	int watch;   /* inotify, -1: none */
 	struct agent_phase phase;
+	int port; /* of the block, that the unit listens on; 0: none, or not known (agent/guard.h) */
 	int64_t started_ms; /* when runsv was last started, CLOCK_MONOTONIC; 0: never by this agent */
 	int64_t kill_ms;    /* when a stop that does not end is forced */
 	int kills;
@@ -91,6 +92,8 @@ struct agent {
 	bool asked; /* a unit was PUT or deleted, or is gone: placement is looked at again */
 	bool dirty; /* something changed: the plan must be made anew */
 	bool stop;
+	bool guarded, guard_dirty; /* agent/guard.h */
+	int64_t guard_at;
 	bool stop_all; /* no unit is placed any more */
 };
 

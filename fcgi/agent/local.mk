@@ -5,6 +5,7 @@ libnap_a_SOURCES += \
 	%D%/entries.c %D%/entries.h \
 	%D%/fleet_api.c %D%/fleet_api.h \
 	%D%/fleet_name.c %D%/fleet_name.h \
+	%D%/guard.c %D%/guard.h \
 	%D%/http.c %D%/http.h \
 	%D%/journal.c %D%/journal.h \
 	%D%/machine.c %D%/machine.h \

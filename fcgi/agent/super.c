@@ -1,6 +1,7 @@
 #include "agent/super.h"
 
 #include "agent/cgroup.h"
+#include "agent/guard.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -391,6 +392,7 @@ void super_unload(struct agent *ag, struct agent_unit *u)
 	remove_folder(ag, "unit", u);
 	content_unref(u->loaded);
 	u->loaded = NULL;
+	guard_note(ag, u);
 	u->uid = 0;
 	u->launched = u->deleted = false;
 	u->phase = (struct agent_phase){ 0 };

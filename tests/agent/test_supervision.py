@@ -397,3 +397,37 @@ def test_the_socket_is_for_root_and_the_allowed_user(tmp_path):
             assert r.stdout == status
     finally:
         a.end()
+
+
+def test_the_guard_lets_a_unit_reach_its_own_port_and_no_other(tmp_path):
+    """What nap's helper writes about a unit's port, a test writes here."""
+    if not found("crun"):
+        pytest.skip("no crun on this machine")
+    open_way(tmp_path)
+    a = Agent(tmp_path, "crun").start()
+    try:
+        if a.get("/machines").json()["machines"][0]["metadata"]["port_guard"] == "no":
+            pytest.skip("no nftables on this machine")
+        serve = "/usr/bin/python3 -c 'import http.server as h; h.HTTPServer((\"127.0.0.1\", %d), " \
+                "h.BaseHTTPRequestHandler).serve_forever()'"
+        for name, port, own in (("own.service", a.block + 1, True), ("thief.service", a.block + 2, False)):
+            if own:
+                os.makedirs(a.path("run/nap", name))
+                with open(a.path("run/nap", name, "policy"), "w") as f:
+                    f.write("restart=auto\nport=%d\n" % port)
+            a.run(name, ("ExecStart", serve % port))
+        until(lambda: reach(a.block + 1) == "answers")
+        uid = {n: int(open(a.path("unit", n, "uid")).read()) for n in ("own.service", "thief.service")}
+        assert reach(a.block + 1) == "answers" and reach(a.block + 2) == "nothing"
+        assert reach(a.block + 1, uid["own.service"]) == "answers"
+        assert reach(a.block + 1, uid["thief.service"]) == "refused"
+    finally:
+        a.end()
+    assert "nap_%d" % a.block not in subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
+
+
+def reach(port, uid=0):
+    program_ = "import socket\ns = socket.socket()\ns.settimeout(2)\ntry:\n s.connect(('127.0.0.1', %d))\n print('answers')\n" \
+               "except ConnectionRefusedError:\n print('refused')\nexcept OSError:\n print('nothing')" % port
+    return subprocess.run(["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "/usr/bin/python3", "-c",
+                           program_], capture_output=True, text=True, check=True).stdout.strip()
