@@ -309,7 +309,7 @@ class Lead:
         """Waits until the release that starts is ready, switches, waits until it is routed."""
         release = release or int(self.value("SELECT next_release_id FROM app WHERE id = %d" % app))
         n = int(self.value("SELECT instances FROM app WHERE id = %d" % app))
-        until(lambda: self.count("release_id = %d AND state = 'ready'" % release) == n)
+        until(lambda: self.count("release_id = %d AND state = 'ready'" % release) == n, 90)
         self.switch(app)
         until(lambda: self.value("SELECT routed_release_id FROM app WHERE id = %d" % app) == str(release))
         return release
