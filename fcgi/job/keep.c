@@ -236,11 +236,34 @@ static void sweep_trash(struct job *self, int64_t min_age_s)
 			remove_aside(folder, entry->d_name);
 }
 
+/* ids kept for names whose first push was never good; the row's lock keeps a push of this moment out */
+SQL(KEEP_NAMES,
+	"DELETE FROM push_name WHERE at < now() - make_interval(hours => 24, secs => $1::integer) RETURNING app_id");
+
+static bool sweep_push_names(struct job *self, int64_t min_age_s, struct err *e)
+{
+	auto_tx struct tx tx = { 0 };
+	auto_result PGresult *r = NULL;
+
+	if (!tx_begin(self->db, &tx, e) || !db_query(self->db, &r, e, KEEP_NAMES, I64(min_age_s)))
+		return false;
+	for (int i = 0; i < db_rows(r); i++) {
+		const char *id = db_text(r, i, "app_id");
+		const char *folder = arena_printf(&self->a, "%s/git", self->cfg->state);
+
+		/* often there is none; the next sweep empties the trash */
+		(void)rename(arena_printf(&self->a, "%s/%s.git", folder, id),
+			arena_printf(&self->a, "%s/.trash-push-%s", folder, id));
+	}
+	return tx_commit(&tx, e);
+}
+
 bool keep_sweep(struct job *self, int64_t min_age_s, struct err *e)
 {
 	sweep_work(self, min_age_s);
 	sweep_trash(self, min_age_s);
-	return sweep_releases(self, e) && sweep_trees(self, min_age_s, e);
+	return sweep_push_names(self, min_age_s, e) && sweep_releases(self, e) &&
+	       sweep_trees(self, min_age_s, e);
 }
 
 static const char SWEEP_LOCK[] = "SELECT pg_try_advisory_lock(hashtext('nap sweep'))::integer";

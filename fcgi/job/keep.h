@@ -3,7 +3,7 @@
  *
  * Each time: branches of pushes whose hook has died (RULES 20), pushes that never came to their update hook. Every 10
  * minutes, one worker at a time: prepared trees that no release needs, pins and tokens of releases that are over, files
- * of attempts that are over, repositories in the trash.
+ * of attempts that are over, repositories in the trash and those of first pushes that were never good.
  *
  * A tree is needed by every release that runs or may still start, by those that have instances left, by the last
  * KEEP_RELEASES ones of an app that were live, by a build, and by whoever looked for it within the hour (tree_is_there).
