@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 
+PRINTF(5, 0)
 static void add(struct faults *f, const char *field, int line, const char *code, const char *fmt,
 	va_list ap)
 {
