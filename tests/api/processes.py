@@ -36,6 +36,10 @@ def kind_of(pid, state, service):
         return "postmaster"
     if name in ("multiwatch", "nap-api", "nap-stream", "fcgiwrap", "nap-worker", "nap-agent"):
         return f"{name} of {re.sub('-[0-9]+$', '', service)}"
+    if service in ("unit", "sidekick"):
+        if name in ("nap-unit", "nap-node", "crun", "bwrap", "nap-run", "nap-init"):
+            return f"{name} of a {service}"
+        return "an app" if name.startswith("python") else None
     if service == "supervisor" and line.endswith("./run"):
         return "supervisor"
     if name in ("sleep", "sv", "setpriv", "env", "sh", "spawn-fcgi", "setsid", "ps") or not line:
@@ -44,7 +48,7 @@ def kind_of(pid, state, service):
 
 
 def processes(state):
-    """{pid: kind} of all of nap's own processes (not the units': those are the agent's service/ folders)"""
+    """{pid: kind} of all of nap's processes, those of the units too"""
     found = {}
     pids = [int(p) for p in os.listdir("/proc") if p.isdigit()]
     service = {}
@@ -52,9 +56,13 @@ def processes(state):
         m = re.match(re.escape(f"runsv\0{state}/service/") + r"([^/\0]+)", read(f"/proc/{pid}/cmdline"))
         if m:
             service[pid] = m[1]
+            continue
+        m = re.match(re.escape(f"runsv\0{state}/agent/service/") + r"([^/\0]+)", read(f"/proc/{pid}/cmdline"))
+        if m:
+            service[pid] = "sidekick" if "_discovery@" in m[1] else "unit"
     for pid in pids:
         p, chain = pid, 0
-        while p > 1 and p not in service and chain < 6:
+        while p > 1 and p not in service and chain < 12:
             p, chain = parent(p), chain + 1
         if p in service:
             kind = kind_of(pid, state, service[p])

@@ -17,9 +17,10 @@ KNOWN = {
     "multiwatch of wait", "nap-api of wait", "nap-stream of stream", "multiwatch of git", "fcgiwrap of git",
     "multiwatch of push", "fcgiwrap of push", "nginx master of front", "nginx worker of front",
     "nginx master of apps", "nginx worker of apps", "nap-worker of jobs", "nap-worker of quick",
-    "nap-worker of lead", "nap-worker of logs",
+    "nap-worker of lead", "nap-worker of logs", "nap-unit of a unit", "nap-unit of a sidekick", "nap-node of a sidekick",
+    "nap-init of a unit", "nap-run of a unit", "crun of a unit", "bwrap of a unit", "an app",
 } | {f"{p} of {s}" for p in ("runsv", "svlogd") for s in (
-    "postgres agent api login wait stream git push front apps jobs-1 jobs-2 jobs-3 quick lead logs supervisor".split())}
+    "postgres agent api login wait stream git push front apps jobs-1 jobs-2 jobs-3 quick lead logs supervisor unit sidekick".split())}
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +43,7 @@ def alive(pid):
 def whole(nap, kinds):
     """All kinds are there and all answer."""
     try:
-        return set(processes(nap.state).values()) >= kinds and nap.api("GET", "/ready").status == 200 and \
-            nap.up("--status") == 0
+        return set(processes(nap.state).values()) >= kinds and nap.api("GET", "/ready").status == 200
     except OSError:
         return False
 
@@ -68,8 +68,9 @@ def test_whatever_is_killed_comes_back(own, git_server):
             continue
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: whole(own, lasting), 60, f"after {kind} was killed: " +
-                   repr(lasting - set(processes(own.state).values())) + own.said)
-    wait_until(lambda: tenant.visit(app).status == 200)
+                   repr(lasting - set(processes(own.state).values())))
+    wait_until(lambda: tenant.visit(app).status == 200 and tenant.app("steady")["running_instances"] == 2)
+    assert own.up("--status") == 0, own.said
     again = tenant.deploy(git_server.repo("after", web_app("after")))
     assert tenant.visit(again).json()["word"] == "after"
 
