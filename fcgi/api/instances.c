@@ -151,7 +151,7 @@ static const struct route instances_routes[] = {
 		.doc = { "One instance, of the release that serves", .answer = "Instance" } },
 	{ "POST", "/apps/:app/instances/:i/restart", ACCESS_DEPLOY, 0, instance_restart,
 		.doc = { "Restarts one instance", .answer = "AppOperation", .status = 202 } },
-	{ "GET", "/apps/:app/endpoints", ACCESS_READ, ROUTE_INSTANCE, endpoints_get,
+	{ "GET", "/apps/:app/endpoints", ACCESS_READ, ROUTE_INSTANCE | ROUTE_BOUND, endpoints_get,
 		.doc = { "Service discovery: what the sidekicks announced, with its age in seconds",
 			.answer = "[Endpoint]" } },
 	{ "POST", "/apps/:app/start", ACCESS_DEPLOY, 0, app_start,

@@ -231,13 +231,14 @@ def test_the_profile_of_the_release_that_serves(me):
 
 
 def test_a_profile_is_checked_without_an_app(me):
-    text = "command: a\nmemory: 64m x\nscale: many\nwhat: ever\n"
-    a = me.post("/profile/check", body=text, headers={"Content-Type": "text/plain"})
-    assert a.status == 200 and a.json["memory"] == 64 << 20 and a.json["scale"] is None
-    assert [(f["line"], f["code"]) for f in a.json["errors"]] == [(3, "scale_invalid")]
-    assert [(f["line"], f["code"]) for f in a.json["warnings"]] == [(2, "words_ignored"), (4, "unknown_key")]
-    a = me.post("/profile/check", body=b"command: \xff\n", headers={"Content-Type": "text/plain"})
-    assert [f["code"] for f in a.json["errors"]] == ["not_utf8"]
+    check = lambda text: me.post("/profile/check", body=text, headers={"Content-Type": "text/plain"})  # noqa: E731
+    text = "command: a\nmemory: 64m x\nwhat: ever\n"
+    a = check(text)
+    assert a.status == 200 and a.json["memory"] == 64 << 20 and a.json["scale"] is None and a.json["errors"] == []
+    assert [(f["line"], f["code"]) for f in a.json["warnings"]] == [(2, "words_ignored"), (3, "unknown_key")]
+    a = check(text + "scale: many\nport: x\n")
+    assert a.status == 422 and [(f["line"], f["code"]) for f in a.json["errors"]] == [(4, "scale_invalid"), (5, "port_invalid")]
+    assert check(b"command: \xff\n").json["errors"][0]["code"] == "not_utf8"
     assert me.post("/profile/check", {"profile": text}).status == 415
     a = me.post("/profile/check", body=b"#" * (1 << 20) + b"#", headers={"Content-Type": "text/plain"})
     assert (a.status, a.code) == (413, "too_large")
