@@ -216,9 +216,12 @@ class Agent:
     def runsv(self, name):
         """The pid of the unit's runsv."""
         for p in processes(self.path("service", name)):
-            with open("/proc/%d/comm" % p) as f:
-                if f.read().strip() == "runsv":
-                    return p
+            try:
+                with open("/proc/%d/comm" % p) as f:
+                    if f.read().strip() == "runsv":
+                        return p
+            except (FileNotFoundError, ProcessLookupError):  # it has just ended
+                pass
         return None
 
     def entries(self, query="", accept="application/json", range_=None, **kw):

@@ -209,7 +209,10 @@ class Unit:
             fd = os.open(self.service + "/supervise/control", os.O_WRONLY | os.O_NONBLOCK)
         except OSError:
             return
-        os.write(fd, letters.encode())
+        try:
+            os.write(fd, letters.encode())
+        except BrokenPipeError:  # it left between the two
+            pass
         os.close(fd)
 
     def stop(self):
