@@ -68,7 +68,7 @@ def agent(make):
 
 def test_on_one_machine_nothing_waits_for_a_cluster(agent):
     app = agent.web("web", 2)
-    assert agent.nginx.upstream(app) == ["127.0.0.1:20000", "127.0.0.1:20001"]
+    assert agent.nginx.upstream(app) == ["127.0.0.1:20001", "127.0.0.1:20002"]
     until(lambda: agent.count("memory_used = 1048576 AND cpu_usec = 1000") == 2, 30)
     agent.asked(app, "destroy")
     agent.sql("UPDATE app SET deleting = true WHERE id = %d" % app)
