@@ -73,7 +73,7 @@ services_nginx() {
 		sed -E 's|^[a-z]+://||; s|[:/].*||' <<<"$url"
 		if [ "$listen" = 0.0.0.0 ]; then own_addresses; fi
 	} | grep -vx 0.0.0.0 | sort -u | tr '\n' ' ')
-	for f in "$top"/nginx/*.conf; do
+	for f in "$top"/nginx/*.conf "$top"/nginx/*.js; do
 		sed -e "s|@S@|$S|g; s|@LISTEN@|$listen|g; s|@PORT@|$port|g; s|@NAMES@|${names% }|g" \
 			-e "s|@APPS@|${domain:+*.$domain}|g; s|@WAIT_MAX@|$((wait_pool > 4 ? wait_pool - 2 : wait_pool))|g" \
 			"$f" >"$S/nginx/.new"
