@@ -22,8 +22,8 @@ nap_unit_LDADD = libnap.a $(JANSSON_LIBS)
 # It stands in every instance's memory, under its limits and filters, and where no library of ours is: static, and never
 # with the sanitizers (its parts are tested with them from libnap.a).
 nap_run_SOURCES = fcgi/nap-run.c fcgi/base/arena.c fcgi/base/base.c fcgi/base/buf.c fcgi/base/clock.c \
-	fcgi/base/err.c fcgi/base/text.c fcgi/node/filter.c fcgi/node/init.c fcgi/node/policy.c \
-	fcgi/node/program.c
+	fcgi/base/err.c fcgi/base/text.c fcgi/node/filter.c fcgi/node/init.c fcgi/node/listener.c \
+	fcgi/node/policy.c fcgi/node/program.c
 nap_run_CFLAGS = -std=gnu11 $(WARN_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) -fstack-protector-strong
 nap_run_LDFLAGS = -static
 nap_run_LDADD = $(SODIUM_LIBS)

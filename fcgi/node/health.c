@@ -1,6 +1,7 @@
 #include "node/health.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "node/listener.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -58,36 +59,11 @@ static int ask_kernel(int port, uid_t *ret)
 	return 1;
 }
 
-static bool look_in(const char *path, int port, uid_t *ret)
-{
-	auto_file FILE *f = fopen(path, "re");
-	char line[512];
-	bool first = true;
-
-	while (f && fgets(line, sizeof line, f)) {
-		unsigned int local_port, state, owner;
-
-		if (first) {
-			first = false;
-			continue;
-		}
-		if (sscanf(line,
-			    " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*x:%*x %*x:%*x %*x %u",
-			    &local_port, &state, &owner) == 3 &&
-			state == 0x0a && (int)local_port == port) {
-			*ret = owner;
-			return true;
-		}
-	}
-	return false;
-}
-
 bool health_listener(int port, uid_t *ret)
 {
 	int known = ask_kernel(port, ret);
 
-	return known == 1 || (known < 0 && (look_in("/proc/net/tcp", port, ret) ||
-						   look_in("/proc/net/tcp6", port, ret)));
+	return known == 1 || (known < 0 && listener_find(port, NULL, ret));
 }
 
 /* ---- whether it answers ---- */

@@ -5,6 +5,7 @@ libnap_a_SOURCES += \
 	%D%/filter.c %D%/filter.h \
 	%D%/health.c %D%/health.h \
 	%D%/init.c %D%/init.h \
+	%D%/listener.c %D%/listener.h \
 	%D%/machine.c %D%/node.h \
 	%D%/policy.c %D%/policy.h \
 	%D%/prepare.c \
