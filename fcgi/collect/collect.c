@@ -72,17 +72,22 @@ static bool become_the_one(struct collector *c)
 	return true;
 }
 
-static bool has_source(const struct collector *c, const char *key, const char *url)
+static struct source *find_source(const struct collector *c, const char *key)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (source_is(c->source[i], key, url))
-			return true;
-	return false;
+		if (streq(source_key(c->source[i]), key))
+			return c->source[i];
+	return NULL;
 }
 
 static void add_source(struct collector *c, const char *key, const char *url, const char *socket)
 {
-	if (c->n == MAX_SOURCES || has_source(c, key, url))
+	struct source *known = find_source(c, key);
+
+	/* one a machine, for its place in the journal is one file: the new address waits for the old one's end */
+	if (known && !source_is(known, key, url))
+		source_end(known);
+	if (known || c->n == MAX_SOURCES)
 		return;
 	c->source[c->n++] = source_new(c->sink, c->logs, key, url, socket);
 	LOG(INFO, "logs.source", KV("machine", key), KV("at", socket ? socket : url));
@@ -95,10 +100,39 @@ static bool is_file_name(const char *s)
 		       strlen(s);
 }
 
-SQL(COLLECT_MACHINES, "SELECT id, address FROM machine WHERE address <> '' "
-		      "AND observed_at > now() - interval '1 hour' ORDER BY id");
+/* the leader removes those that the engine does not list any more, and none while the engine is away */
+SQL(COLLECT_MACHINES, "SELECT id, address FROM machine WHERE address <> '' ORDER BY id");
 
-/* A machine that is gone for good keeps its source, which asks every 30 s, until this process ends. */
+static bool is_listed(const PGresult *r, const char *key)
+{
+	for (int i = 0; i < db_rows(r); i++)
+		if (streq(db_text(r, i, "id"), key))
+			return true;
+	return false;
+}
+
+/* machines that are gone for good, or have another address by now */
+static void drop_sources(struct collector *c)
+{
+	int64_t now = clock_mono_ms();
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		struct source *s = c->source[i];
+
+		if (source_over(s, now))
+			source_end(s);
+		if (!source_over(s, now) || !source_idle(s)) {
+			c->source[kept++] = s;
+			continue;
+		}
+		LOG(INFO, "logs.source_over", KV("machine", source_key(s)));
+		source_keep(s);
+		source_free(s);
+	}
+	c->n = kept;
+}
+
 static void look_for_machines(struct collector *c)
 {
 	auto_result PGresult *r = NULL;
@@ -119,6 +153,9 @@ static void look_for_machines(struct collector *c)
 		if (is_file_name(db_text(r, i, "id")))
 			add_source(c, db_text(r, i, "id"), url, NULL);
 	}
+	for (size_t i = 0; i < c->n; i++)
+		source_listed(
+			c->source[i], is_listed(r, source_key(c->source[i])), clock_mono_ms());
 }
 
 static void do_what_is_due(struct collector *c)
@@ -138,6 +175,7 @@ static void do_what_is_due(struct collector *c)
 		c->ticked = now;
 		for (size_t i = 0; i < c->n; i++)
 			source_tick(c->source[i]);
+		drop_sources(c);
 		sink_close_idle(c->sink);
 	}
 	if (now - c->swept >= SWEEP_MS) {

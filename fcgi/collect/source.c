@@ -5,12 +5,13 @@
 #include "base/log.h"
 
 #define FOLLOW_MS \
-	(10 * 60 * 1000)       /* then the connection is made anew: a dead one costs that at most */
-#define COUNT	     100000000 /* entries of one connection: gatewayd's range wants a number */
-#define AGAIN	     4096      /* entries of a first connection that may be known already */
-#define PENDING_MS   5000      /* a piece of a line waits so long for the next */
-#define BACK_OFF_MIN 500
-#define BACK_OFF_MAX 30000
+	(10 * 60 * 1000) /* then the connection is made anew: a dead one costs that at most */
+#define COUNT	      100000000 /* entries of one connection: gatewayd's range wants a number */
+#define AGAIN	      4096	/* entries of a first connection that may be known already */
+#define PENDING_MS    5000	/* a piece of a line waits so long for the next */
+#define BACK_OFF_MIN  500
+#define BACK_OFF_MAX  30000
+#define BACK_OFF_LOST 600000 /* the machine is none of the engine's any more */
 
 struct source {
 	struct sink *sink;
@@ -21,9 +22,10 @@ struct source {
 	struct export parser;
 	struct lines *lines;
 	struct http_call call;
-	bool running, heard;
+	bool running, heard, over;
 	size_t again, behind; /* entries that may be known already; entries taken since cursor */
 	int64_t begin_at, back_off;
+	int64_t lost_at; /* its machine is not listed since, CLOCK_MONOTONIC; 0: it is */
 	struct err err;
 };
 
@@ -111,6 +113,44 @@ bool source_is(const struct source *s, const char *key, const char *url)
 	return streq(s->key, key) && streq(s->url, url);
 }
 
+const char *source_key(const struct source *s)
+{
+	return s->key;
+}
+
+void source_listed(struct source *s, bool listed, int64_t now_ms)
+{
+	if (listed && s->lost_at)
+		s->back_off = BACK_OFF_MIN;
+	if (listed || !s->lost_at)
+		s->lost_at = listed ? 0 : now_ms;
+}
+
+bool source_over(const struct source *s, int64_t now_ms)
+{
+	return s->over || (s->lost_at && now_ms - s->lost_at >= SOURCE_KEEP_MS);
+}
+
+void source_end(struct source *s)
+{
+	s->over = true;
+}
+
+bool source_idle(const struct source *s)
+{
+	return !s->running;
+}
+
+int64_t source_back_off(int64_t before_ms, bool listed)
+{
+	return MIN(before_ms * 2, (int64_t)(listed ? BACK_OFF_MAX : BACK_OFF_LOST));
+}
+
+static bool goes_on(void *ctx)
+{
+	return !((struct source *)ctx)->over;
+}
+
 void source_range(char ret[SOURCE_MAX_CURSOR + 40], const char *cursor)
 {
 	(void)snprintf(ret, SOURCE_MAX_CURSOR + 40, "entries=%s:1:%d", cursor, COUNT);
@@ -118,7 +158,7 @@ void source_range(char ret[SOURCE_MAX_CURSOR + 40], const char *cursor)
 
 void source_begin(struct source *s, struct http *h)
 {
-	if (s->running || clock_mono_ms() < s->begin_at)
+	if (s->running || s->over || clock_mono_ms() < s->begin_at)
 		return;
 	export_restart(&s->parser);
 	lines_restart(s->lines);
@@ -139,6 +179,7 @@ void source_begin(struct source *s, struct http *h)
 		.timeout_ms = FOLLOW_MS,
 		.max_bytes = 4096,
 		.on_data = take_bytes,
+		.go_on = goes_on,
 		.ctx = s,
 	};
 	s->running = true;
@@ -162,6 +203,8 @@ bool source_ended(struct source *s, const struct http_call *call)
 	if (call != &s->call)
 		return false;
 	s->running = false;
+	if (s->over)
+		return true;
 	reason = why(s);
 	if (reason && (s->heard || s->back_off == BACK_OFF_MIN))
 		LOG(WARNING, "logs.source_lost", KV("machine", s->key), KV("why", reason));
@@ -173,7 +216,7 @@ bool source_ended(struct source *s, const struct http_call *call)
 	if (s->heard)
 		s->back_off = BACK_OFF_MIN;
 	s->begin_at = clock_mono_ms() + s->back_off;
-	s->back_off = MIN(s->back_off * 2, BACK_OFF_MAX);
+	s->back_off = source_back_off(s->back_off, !s->lost_at);
 	return true;
 }
 

@@ -19,6 +19,22 @@ struct source *source_new(
 	struct sink *sink, const char *dir, const char *key, const char *url, const char *socket);
 void source_free(struct source *s); /* not while its call runs: http_free first */
 bool source_is(const struct source *s, const char *key, const char *url);
+const char *source_key(const struct source *s);
+
+/*
+ * Told with each look at the engine's machines whether its own is among them. One that is not is asked ever more
+ * rarely, and source_over() once it has been away for SOURCE_KEEP_MS: by then a machine has removed the logs of
+ * units that are gone. A source that is over begins nothing, lets go of its connection within a second, and may be
+ * freed when source_idle().
+ */
+#define SOURCE_KEEP_MS (60 * 60 * 1000)
+void source_listed(struct source *s, bool listed, int64_t now_ms);
+bool source_over(const struct source *s, int64_t now_ms);
+void source_end(struct source *s); /* over now, whatever is listed */
+bool source_idle(const struct source *s);
+
+/* how long the next connection waits when the one before waited for before_ms: it doubles, to 30 s, or 10 min */
+int64_t source_back_off(int64_t before_ms, bool listed);
 
 /* Starts its connection when it is time to. */
 void source_begin(struct source *s, struct http *h);

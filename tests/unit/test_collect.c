@@ -1,4 +1,5 @@
 /* fcgi/collect/: the journal's export format, and what becomes a line of a log */
+#include "collect/source.h"
 #include "collect/export.h"
 #include "collect/line.h"
 #include "base/file.h"
@@ -232,6 +233,34 @@ static void colours_go_and_text_stays(void **state)
 	}
 }
 
+static void a_machine_that_is_gone_is_asked_rarely_and_then_no_more(void **state)
+{
+	struct source *s = source_new(NULL, "/nonexistent", "m1", "http://10.0.0.1:1", NULL);
+	int64_t wait[2] = { 500, 500 }, t = 1000;
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		for (int k = 0; k < 2; k++)
+			wait[k] = source_back_off(wait[k], k == 0);
+	assert_int_equal(wait[0], 30000);
+	assert_int_equal(wait[1], 600000);
+
+	source_listed(s, true, t);
+	assert_false(source_over(s, t + 10 * SOURCE_KEEP_MS));
+	source_listed(s, false, t);
+	source_listed(s, false, t + SOURCE_KEEP_MS - 1);
+	assert_false(source_over(s, t + SOURCE_KEEP_MS - 1));
+	assert_true(source_over(s, t + SOURCE_KEEP_MS));
+	/* it came back: silence counts anew */
+	source_listed(s, true, t + SOURCE_KEEP_MS - 1);
+	source_listed(s, false, t + SOURCE_KEEP_MS);
+	assert_false(source_over(s, t + SOURCE_KEEP_MS + 1));
+	source_end(s);
+	assert_true(source_over(s, t));
+	assert_true(source_idle(s));
+	source_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +271,7 @@ int main(void)
 		cmocka_unit_test(pieces_of_a_long_line_are_joined),
 		cmocka_unit_test(a_line_without_end_is_cut_and_goes_on),
 		cmocka_unit_test(colours_go_and_text_stays),
+		cmocka_unit_test(a_machine_that_is_gone_is_asked_rarely_and_then_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
