@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "unit/unit_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #define STAMP	   25			 /* "@" and 24 hex digits */
 #define TAI_OFFSET 4611686018427387914LL /* 2^62 + 10, as runit writes it */
 #define FILES_MAX  64
+#define MARK	   (sizeof UNIT_LOG_MARK - 1)
 
 struct stream {
 	char *name, *folder;
@@ -342,6 +344,7 @@ struct place {
 	bool continued; /* offset is within a line of time last_ns */
 	char *text;
 	size_t text_n;
+	size_t cut; /* bytes of the mark behind the text */
 };
 
 struct journal_reader {
@@ -413,6 +416,12 @@ static struct slice bytes_at(struct journal_reader *r, off_t offset, size_t want
 	return (struct slice){ r->chunk, r->chunk_n };
 }
 
+/* nap-unit ended the line, for the unit did not: unit/unit_dir.h */
+static bool ends_in_mark(const struct stream *s, const char *p, size_t n)
+{
+	return !s->events && n >= MARK && memcmp(p + n - MARK, UNIT_LOG_MARK, MARK) == 0;
+}
+
 /* The line at offset, or a piece of it; false: it is not (wholly) there. */
 static bool line_at(struct journal_reader *r, struct place *p, off_t offset)
 {
@@ -440,9 +449,14 @@ static bool line_at(struct journal_reader *r, struct place *p, off_t offset)
 	if (!nl && !p->more)
 		return false;
 	p->text_n = p->more ? JOURNAL_PIECE : (size_t)(nl - b.p);
+	if (p->more && nl && (size_t)(nl - b.p) - JOURNAL_PIECE < MARK &&
+		ends_in_mark(p->s, b.p, (size_t)(nl - b.p)))
+		p->text_n = (size_t)(nl - b.p) - MARK; /* the mark stays in one piece */
+	p->cut = !p->more && ends_in_mark(p->s, b.p, p->text_n) ? MARK : 0;
 	p->ns = MAX(ns, p->last_ns);
 	p->at = offset;
 	p->next = offset + (off_t)(skip + p->text_n + (p->more ? 0 : 1));
+	p->text_n -= p->cut;
 	free(p->text);
 	/* a long one is read again when it is its turn */
 	p->text = p->text_n <= 1024 ? xstrndup(b.p, p->text_n) : NULL;
@@ -488,6 +502,11 @@ static bool load(struct journal_reader *r, struct place *p)
 		ino_t next;
 
 		if (here && line_at(r, p, p->offset)) {
+			if (p->cut && !p->text_n && !p->continued) { /* nobody's line */
+				p->offset = p->next;
+				files--;
+				continue;
+			}
 			p->at_inode = p->inode;
 			p->has = true;
 			return true;
@@ -805,10 +824,21 @@ bool journal_seek_cursor(struct journal_reader *r, const char *cursor)
 	return true;
 }
 
+/* the whole line between the offsets is a stamp and the mark: it is not shown, and does not count */
+static bool is_mark_alone(struct journal_reader *r, off_t from, off_t to)
+{
+	char line[STAMP + 1 + MARK + 1];
+
+	return to - from == (off_t)sizeof line &&
+	       pread(r->fd, line, sizeof line, from) == (ssize_t)sizeof line && line[0] == '@' &&
+	       memcmp(line + STAMP + 1, UNIT_LOG_MARK, MARK) == 0;
+}
+
 /* the start of the nth line before offset in the open file; *n is what is missing if the file has fewer */
 static off_t back(struct journal_reader *r, off_t offset, size_t *n)
 {
 	char *b = xmalloc(CHUNK);
+	off_t end = offset; /* of the line looked at */
 	bool first = true;
 
 	while (offset > 0 && *n) {
@@ -819,8 +849,13 @@ static off_t back(struct journal_reader *r, off_t offset, size_t *n)
 			break;
 		while (got > 0) {
 			/* the newline right before the start is the line's own end */
-			if (b[got - 1] == '\n' && !first && --*n == 0)
-				break;
+			if (b[got - 1] == '\n' && !first) {
+				bool counts = !is_mark_alone(r, from + got, end);
+
+				end = from + got;
+				if (counts && --*n == 0)
+					break;
+			}
 			first = false;
 			got--;
 		}
@@ -828,7 +863,7 @@ static off_t back(struct journal_reader *r, off_t offset, size_t *n)
 	}
 	free(b);
 	/* at its beginning the file's first line is one more */
-	if (offset == 0 && *n && !first)
+	if (offset == 0 && *n && !first && !is_mark_alone(r, 0, end))
 		--*n;
 	return offset;
 }
@@ -950,7 +985,7 @@ static int priority_of(const struct place *p, struct slice *text)
 static struct slice text_of(struct journal_reader *r, struct place *p)
 {
 	struct slice b;
-	off_t from = p->next - (off_t)p->text_n - (p->more ? 0 : 1);
+	off_t from = p->next - (off_t)(p->text_n + p->cut) - (p->more ? 0 : 1);
 
 	free(r->shown);
 	r->shown = xmalloc(p->text_n + 1);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "model/unit.h"
+#include "node/listener.h"
 #include "node/policy.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <sodium.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define MAX_FILE    65536
@@ -22,7 +24,9 @@ struct program {
 	const char *self, *exit; /* folders */
 	struct policy policy;
 	pid_t pid;
-	int out; /* read end of its standard output; -1: at its end */
+	int out[2];   /* read ends of its standard output and error; -1: at its end */
+	char last[2]; /* the byte passed on last; 0: none */
+	bool one_log;
 	int signals;
 	crypto_hash_sha256_state sha;
 	int64_t bytes;
@@ -108,31 +112,6 @@ static void write_record(const struct program *p, const struct policy_verdict *v
 
 /* ---- listening ---- */
 
-/* Listening sockets stand first in the file, so the reading ends with them. */
-static bool listens_in(const char *path, int port, uid_t uid)
-{
-	auto_file FILE *f = fopen(path, "re");
-	char line[512];
-	bool first = true;
-
-	while (f && fgets(line, sizeof line, f)) {
-		unsigned int local_port, state, owner;
-
-		if (first) {
-			first = false;
-			continue;
-		}
-		if (sscanf(line,
-			    " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*x:%*x %*x:%*x %*x %u",
-			    &local_port, &state, &owner) != 3 ||
-			state != 0x0a)
-			return false;
-		if ((int)local_port == port && owner == uid)
-			return true;
-	}
-	return false;
-}
-
 static void look_for_listener(struct program *p)
 {
 	int64_t now = clock_mono_ms();
@@ -141,8 +120,7 @@ static void look_for_listener(struct program *p)
 	if (p->end.listened || p->policy.port == 0 || now < p->next_look_ms)
 		return;
 	p->next_look_ms = now + (young ? LOOK_MS : LOOK_MS_OLD);
-	if (!listens_in("/proc/net/tcp", p->policy.port, getuid()) &&
-		!listens_in("/proc/net/tcp6", p->policy.port, getuid()))
+	if (!listener_find(p->policy.port, (const uid_t[]){ getuid() }, NULL))
 		return;
 	p->end.listened = true;
 	write_record(p, NULL);
@@ -152,9 +130,9 @@ static void look_for_listener(struct program *p)
 
 static bool start(struct program *p, char **argv)
 {
-	int fds[2];
+	int out[2], err[2];
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
 		return false;
 	p->end.started_us = clock_now_us();
 	p->pid = fork();
@@ -164,36 +142,45 @@ static bool start(struct program *p, char **argv)
 		(void)sigemptyset(&none);
 		(void)sigprocmask(SIG_SETMASK, &none, NULL);
 		(void)signal(SIGPIPE, SIG_DFL);
-		(void)dup2(fds[1], STDOUT_FILENO);
+		(void)dup2(out[1], STDOUT_FILENO);
+		(void)dup2(err[1], STDERR_FILENO);
 		(void)execvp(argv[0], argv);
 		(void)fprintf(
 			stderr, "nap: could not execute \"%s\": %s\n", argv[0], strerror(errno));
 		_exit(127);
 	}
-	(void)close(fds[1]);
-	p->out = fds[0];
-	(void)fcntl(p->out, F_SETFL, O_NONBLOCK);
+	(void)close(out[1]);
+	(void)close(err[1]);
+	p->out[0] = out[0];
+	p->out[1] = err[0];
+	for (int i = 0; i < 2; i++)
+		(void)fcntl(p->out[i], F_SETFL, O_NONBLOCK);
 	return p->pid > 0;
 }
 
 /* at most what a pipe takes without blocking once poll says that it can be written (pipe(7), PIPE_BUF) */
-static void pass_on(struct program *p)
+static void pass_on(struct program *p, int i)
 {
 	char chunk[PIPE_BUF];
-	ssize_t n = read(p->out, chunk, sizeof chunk);
+	ssize_t n = read(p->out[i], chunk, sizeof chunk);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		(void)close(p->out);
-		p->out = -1;
+		(void)close(p->out[i]);
+		p->out[i] = -1;
 		return;
 	}
-	(void)crypto_hash_sha256_update(
-		&p->sha, (const unsigned char *)chunk, (unsigned long long)n);
-	p->bytes += n;
+	if (i == 0) {
+		(void)crypto_hash_sha256_update(
+			&p->sha, (const unsigned char *)chunk, (unsigned long long)n);
+		p->bytes += n;
+	}
+	p->last[i] = chunk[n - 1];
+	if (p->one_log)
+		p->last[!i] = p->last[i];
 	for (ssize_t done = 0; done < n;) {
-		ssize_t w = write(STDOUT_FILENO, chunk + done, (size_t)(n - done));
+		ssize_t w = write(STDOUT_FILENO + i, chunk + done, (size_t)(n - done));
 
 		if (w < 0 && errno == EINTR)
 			continue;
@@ -227,35 +214,56 @@ static void take_signals(struct program *p)
 	}
 }
 
+/* a last line without a newline is a line: what is said next, by us or by the next run, is another */
+static void end_lines(struct program *p)
+{
+	for (int i = 0; i < 2; i++) {
+		if (!p->last[i] || p->last[i] == '\n')
+			continue;
+		(void)!write(STDOUT_FILENO + i, "\n", 1);
+		if (p->one_log)
+			p->last[!i] = '\n';
+	}
+}
+
+/* standard output and error are one pipe on the agent, and two streams of journald elsewhere */
+static bool is_one_log(void)
+{
+	struct stat out, err;
+
+	return fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 &&
+	       out.st_dev == err.st_dev && out.st_ino == err.st_ino;
+}
+
 static void wait_for_end(struct program *p)
 {
 	while (!p->ended) {
 		bool look = p->policy.port && !p->end.listened;
-		struct pollfd fds[3] = { { p->signals, POLLIN, 0 }, { p->out, POLLIN, 0 },
-			{ -1, POLLOUT, 0 } };
+		struct pollfd fds[3] = { { p->signals, POLLIN, 0 }, { p->out[0], POLLIN, 0 },
+			{ p->out[1], POLLIN, 0 } };
 		int64_t left = look ? MAX(p->next_look_ms - clock_mono_ms(), (int64_t)0) : -1;
 
-		if (poll(fds, 2, (int)left) < 0)
+		if (poll(fds, 3, (int)left) < 0)
 			continue;
 		/* something to pass on: is there room? TERM must not wait behind a log that does not move */
-		if (fds[1].revents) {
-			fds[2].fd = STDOUT_FILENO;
-			fds[1].fd = -1;
-			(void)poll(fds, 3, -1);
-			if (fds[2].revents)
-				pass_on(p);
+		for (int i = 0; i < 2; i++) {
+			struct pollfd room[2] = { { p->signals, POLLIN, 0 },
+				{ STDOUT_FILENO + i, POLLOUT, 0 } };
+
+			if (fds[1 + i].revents && poll(room, 2, -1) > 0 && room[1].revents)
+				pass_on(p, i);
 		}
 		take_signals(p);
 		look_for_listener(p);
 	}
-	/* what the program wrote last is still in the pipe; who else holds its end is not waited for */
-	while (p->out >= 0) {
-		struct pollfd last = { p->out, POLLIN, 0 };
+	/* what the program wrote last is still in the pipes; who else holds their ends is not waited for */
+	for (int i = 0; i < 2; i++) {
+		struct pollfd last = { p->out[i], POLLIN, 0 };
 
-		if (poll(&last, 1, 0) <= 0)
-			break;
-		pass_on(p);
+		while (p->out[i] >= 0 && poll(&last, 1, 0) > 0)
+			pass_on(p, i);
 	}
+	end_lines(p);
 }
 
 /* ---- explaining ---- */
@@ -377,7 +385,9 @@ int program_main(char **argv)
 	const char *root = getenv("NAP_ROOT");
 	auto_free char *self = xasprintf("%s/run/nap-self", root ? root : "");
 	auto_free char *exits = xasprintf("%s/run/nap-exit", root ? root : "");
-	struct program p = { .self = self, .exit = exits, .out = -1 };
+	struct program p = {
+		.self = self, .exit = exits, .out = { -1, -1 }, .one_log = is_one_log()
+	};
 	char buf[MAX_FILE];
 	sigset_t all;
 

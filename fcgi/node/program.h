@@ -1,8 +1,8 @@
 /*
  * nap-run PROGRAM [ARG…]: the parent of an app's program, inside its sandbox, as its user.
  *
- * It hands signals on, counts and hashes (SHA-256) standard output as it passes, leaves standard error alone, and when
- * the program has ended decides by the app's restart policy what the unit shall do; its exit status tells:
+ * It hands signals on, passes standard output and error on, counts and hashes (SHA-256) the first, ends a last line
+ * that has no newline, and when the program has ended decides by the app's restart policy what the unit shall do; its exit status tells:
  *	250  the app is finished: it shall not be started again
  *	251  it gave up: ended too often in too short a time
  *	else the program's own status: it shall be started again, no sooner than the record says

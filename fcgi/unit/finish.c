@@ -137,6 +137,16 @@ static void stop_post(const struct unit *u, const struct unit_end *end)
 	}
 }
 
+/* where the log does not move the stop goes on without it */
+static void end_log_line(void)
+{
+	static const char mark[] = UNIT_LOG_MARK "\n";
+	struct pollfd p = { STDOUT_FILENO, POLLOUT, 0 };
+
+	if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT))
+		(void)!write(STDOUT_FILENO, mark, sizeof mark - 1);
+}
+
 int unit_finish(struct unit *u, int code, int signal_number)
 {
 	struct unit_state before = { .restarts = 0 };
@@ -151,6 +161,7 @@ int unit_finish(struct unit *u, int code, int signal_number)
 	unit_phase(u, "stop-post", &end, before.restarts, 0);
 	if (!sandbox_clear(u))
 		unit_event(u, "%s: processes of the unit do not end", u->name);
+	end_log_line();
 	stop_post(u, &end);
 	(void)sandbox_clear(u);
 	if (!streq(end.result, "success"))

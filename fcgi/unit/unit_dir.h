@@ -38,6 +38,15 @@ struct unit {
 	const char *title; /* "NAME - description", as systemd names it in its messages */
 };
 
+/*
+ * svlogd writes whole lines only: one without a newline is lost at its end, or goes on with what the next run says. So
+ * `finish`, behind the last process of a run, ends the line with this mark; the agent's journal takes it off again, and
+ * shows no line that is the mark alone.
+ */
+#define UNIT_LOG_MARK \
+	"\x1f\x1f" \
+	"end"
+
 /* ERR_INVALID: there is no unit in dir. A bad-setting unit is opened: see options.bad. */
 NODISCARD bool unit_open(const char *dir, struct arena *a, struct unit *ret, struct err *e);
 

@@ -260,6 +260,24 @@ def test_a_priority_in_front_of_a_line(agent):
     assert [e["MESSAGE"] for e in agent.lines("?_SYSTEMD_UNIT=a.service&PRIORITY=3")] == ["bad"]
 
 
+def test_a_last_line_without_a_newline_comes(agent):
+    agent.run("a.service", ("ExecStart", "/bin/sh -c 'echo one; printf two'"), wait=None)
+    agent.wait("a.service", "inactive")
+    until(lambda: "two" in agent.messages("a.service"), why=lambda: agent.messages("a.service"))
+    # each run's is its own, and a run that says nothing says nothing
+    again = ("Restart", "always"), ("RestartSec", "50ms")
+    agent.run("half.service", *again, ("ExecStart", "/bin/sh -c 'printf half'"), wait=None)
+    agent.run("silent.service", *again, ("ExecStart", "/bin/true"), wait=None)
+    until(lambda: agent.phase("half.service")["restarts"] > 3 and agent.phase("silent.service")["restarts"] > 3)
+    assert set(agent.messages("half.service")) == {"half"} and agent.messages("silent.service") == []
+    assert [e["MESSAGE"] for e in agent.lines("?_SYSTEMD_UNIT=half.service", range_=":-3:3")] == ["half"] * 3
+    # a stop ends a line too; an empty one of the unit's own stays
+    agent.run("c.service", ("ExecStart", "/bin/sh -c 'echo; printf last; exec sleep 1000'"))
+    until(lambda: agent.messages("c.service") == [""])
+    agent.delete("c.service")
+    until(lambda: agent.messages("c.service") == ["", "last"], why=lambda: agent.messages("c.service"))
+
+
 def test_usage_and_metrics(agent):
     agent.run("a.service", ("ExecStart", "/bin/sleep 1000"))
     r = agent.request("GET", "/nap/v1/usage", socket_name="read.sock").json()

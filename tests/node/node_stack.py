@@ -3,6 +3,7 @@ import glob
 import http.server
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -266,9 +267,11 @@ class Unit:
     def log(self):
         try:
             with open(self.service + "/log/main/current", errors="replace") as f:
-                return f.read()
+                text = f.read()
         except FileNotFoundError:
             return ""
+        # nap-unit's mark behind a run, as the agent's journal takes it off
+        return re.sub("(?m)^\x1f\x1fend\n", "", text).replace("\x1f\x1fend\n", "\n")
 
     def processes(self):
         """Of its uid, alive."""

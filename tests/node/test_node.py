@@ -56,6 +56,15 @@ def test_the_wait_before_a_retry_grows(machine):
     assert "starts again in 1 s" in u.log and "starts again in 2 s" in u.log
 
 
+def test_a_last_line_without_a_newline_is_a_line(machine):
+    u = machine.instance(NAME, "echo hi; printf oops >&2; exit 3\n", policy={"attempts": 2, "backoff_max": 0})
+    u.wait("failed")
+    said = u.log.splitlines()
+    assert said.count("hi") == said.count("oops") == 2 and len(said) == 6 and said[2].startswith("nap: ended with") \
+        and said[5].startswith("nap: gave up"), said
+    assert [end["stdout_bytes"] for end in machine.nap.exits_of(NAME)] == [3, 3]
+
+
 def test_restart_no_and_on_failure(machine):
     once = machine.instance(NAME, "exit 4\n", restart="no")
     once.wait("failed")
