@@ -99,3 +99,11 @@ database_first_login() {
 	install -m 600 "$S/work/admin-token" "$S/admin-token"
 	rm -f "$S/work/admin-token"
 }
+
+database_engine() { # [ANSWER]
+	if [ ! -e "$S/block" ] || [ ! -S "$S/run/db/.s.PGSQL.5432" ]; then
+		say "nothing runs in \"$S\""
+		return 1
+	fi
+	as_user nap "$S/bin/nap-worker" --engine "$@"
+}

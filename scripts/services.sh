@@ -170,7 +170,7 @@ services_alive() {
 }
 
 services_status() {
-	local name line bad=0
+	local name line held bad=0
 	if [ ! -e "$S/block" ] || [ ! -e "$S/service/numbers" ]; then
 		say "nothing was started in \"$S\" yet"
 		return 1
@@ -182,6 +182,9 @@ services_status() {
 		printf '%s\n' "$line"
 	done
 	say "state $S, address $url"
+	if service_up postgres; then
+		held=$(database_engine 2>&1) || printf '%s\n' "$held" "answer: ./up --engine adopt, or ./up --engine prune"
+	fi
 	return $bad
 }
 

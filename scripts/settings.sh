@@ -23,7 +23,8 @@ own_addresses() {
 }
 
 settings_write() {
-	local key value listen changed=0
+	local key value listen old said changed=0
+	old=$(cat "$S/nap.conf" 2>/dev/null || true)
 	if [ ! -e "$S/nap.conf" ]; then
 		echo "# Settings of this copy of nap: key = value. ./up keeps what NAP_KEY of its environment says." >"$S/nap.conf"
 	fi
@@ -50,6 +51,11 @@ settings_write() {
 		fi
 	fi
 	chmod 644 "$S/nap.conf"
+	if ! said=$(env -i NAP_CONF="$S/nap.conf" "${NAP_BUILD:-$S/build}/nap-worker" --check 2>&1); then
+		# what runs goes on with the settings that it has
+		if [ -n "$old" ]; then printf '%s\n' "$old" >"$S/nap.conf"; else rm -f "$S/nap.conf"; fi
+		give_up "${said#<3>}"
+	fi
 	note "$changed changed"
 }
 

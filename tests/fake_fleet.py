@@ -11,10 +11,14 @@ them a while later, states that are published once a second and live for 30. All
 What processes do is said by the test: end(unit, ...), and `exits` for those that end by themselves.
 
 Faults, all at the test's hand: lose_every, refuse_puts, status (500, 503, "closed", "hang"), shift_pages, hide_state,
-ghost_state, fail_first, poison, machine_down, machine_up, freeze. A GET of /state/NAME of an unknown unit closes the
-connection, as fleetd does.
+ghost_state, fail_first, poison, machine_down, machine_up, freeze. What harms real fleet harms this one too: a GET of
+/state/NAME of an unknown unit closes the connection, an unknown desiredState or a line too long poisons a known unit, a
+template put as launched wedges the machine it lands on (mend).
+
+tests/agent/test_exchanges.py asks it every recorded exchange of real fleet.
 """
 import base64
+import fnmatch
 import hashlib
 import http.server
 import json
@@ -49,6 +53,14 @@ def encode(value):
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").encode()
 
 
+def unit_file(options):
+    """As fleet writes it: sections in the order in which they are seen first."""
+    sections = {}
+    for o in options:
+        sections.setdefault(o.get("section", ""), []).append("%s=%s\n" % (o.get("name", ""), o.get("value", "")))
+    return "\n".join("[%s]\n%s" % (name, "".join(lines)) for name, lines in sections.items())
+
+
 def without_empty(d):
     return {k: v for k, v in d.items() if v not in (None, "", {}, [])}
 
@@ -67,12 +79,23 @@ class Unit:
 
     @property
     def hash(self):
-        return hashlib.sha1(encode(self.options)).hexdigest()
+        return hashlib.sha1(unit_file(self.options).encode()).hexdigest()
 
     def option(self, section, name):
         values = [o.get("value", "") for o in self.options if o.get("section") == section and o.get("name") == name]
         prefix, _, rest = self.name.rpartition(".")[0].partition("@")
+        if section != "X-Fleet":
+            return values
         return [v.replace("%p", prefix).replace("%i", rest).replace("%n", self.name) for v in values]
+
+
+    @property
+    def is_global(self):
+        return self.option("X-Fleet", "Global")[-1:] == ["true"]
+
+    def fits(self, machine):
+        wanted = [v.partition("=")[::2] for v in self.option("X-Fleet", "MachineMetadata")]
+        return all(machine.metadata.get(k) == v for k, v in wanted)
 
 
 class Machine:
@@ -80,6 +103,7 @@ class Machine:
         self.id, self.ip, self.metadata = ident, ip, metadata
         self.alive, self.frozen, self.listed = True, False, True
         self.died_at = 0
+        self.wedged = False             # a template was launched here: the agent does nothing any more
         self.processes = {}             # unit -> Process
         self.pass_at = 0
 
@@ -98,7 +122,7 @@ class Fleet:
         self.random = random.Random(seed)
         self.agent = agent              # one machine that acts at once, as nap-agent does
         self.units = {}
-        self.machines = {m: Machine(m, "127.0.1.%d" % (i + 1), {"name": "m%d" % (i + 1)})
+        self.machines = {m: Machine(m, "127.0.1.%d" % (i + 1), {"name": "m%d" % (i + 1), "role": "worker"})
                          for i, m in enumerate(MACHINES[:machines])}
         self.states = {}                # (unit, machine) -> [load, active, sub, hash, until]
         self.changed = True
@@ -158,7 +182,7 @@ class Fleet:
         for m in self.machines.values():
             if m.alive:
                 self.processes_step(m, now)
-            if m.alive and not m.frozen and now >= m.pass_at:
+            if m.alive and not m.frozen and not m.wedged and now >= m.pass_at:
                 self.agent_pass(m, now)
         self.publish(now)
 
@@ -181,7 +205,7 @@ class Fleet:
         for name in names:
             u = self.units[name]
             before = u.machine
-            if u.desired == "inactive" or "@." in name:
+            if u.desired not in ("loaded", "launched") or u.is_global:
                 u.machine = None
             elif u.machine not in load:
                 u.machine = self.place(u, load)
@@ -202,13 +226,15 @@ class Fleet:
         if peers:
             at = self.units[peers[0]].machine if peers[0] in self.units else None
             return at if at in load else None
-        wanted = [v.partition("=")[::2] for v in u.option("X-Fleet", "MachineMetadata")]
-        fits = [m for m in load if all(self.machines[m].metadata.get(k) == v for k, v in wanted)]
+        fits = [m for m in load if u.fits(self.machines[m])]
         return min(fits, key=lambda m: (load[m], m)) if fits else None
 
     def agent_pass(self, m, now):
         m.pass_at = now + (0.02 if self.agent else 5)
-        here = {n: u for n, u in self.units.items() if u.machine == m.id}
+        here = {n: u for n, u in self.units.items() if u.machine == m.id or u.is_global and u.desired in WORDS[1:] and u.fits(m)}
+        m.wedged = m.wedged or any("@." in n for n in here)
+        if m.wedged:
+            return
         for name in sorted(set(m.processes) - set(here)):
             p = m.processes[name]
             if p.phase in ("running", "start-pre", "auto-restart"):
@@ -335,6 +361,12 @@ class Fleet:
             m = self.machines[ident]
             m.alive, m.died_at = True, 0
 
+    def mend(self):
+        """Files of launched templates are removed by hand, and fleetd is started again."""
+        with self.lock:
+            for m in self.machines.values():
+                m.wedged = False
+
     def freeze(self, ident, frozen=True):
         with self.lock:
             m = self.machines[ident]
@@ -350,6 +382,7 @@ class Fleet:
 
     def unit_json(self, u, with_current=True):
         state = any(k[0] == u.name for k in self.shown_states())
+        with_current = with_current or not u.is_global
         current = "inactive" if not u.machine or not state else "launched" if u.marked else "loaded"
         return without_empty({"name": u.name, "options": [without_empty(o) for o in u.options], "desiredState": u.desired,
                               "currentState": current if with_current else None, "machineID": u.machine})
@@ -401,6 +434,10 @@ class Fleet:
             if name in (None, u) and machine in (None, m)], query)
 
     def get(self, path, query):
+        if path == "/discovery":
+            return 200, {"kind": "discovery#restDescription", "id": "fleet:v1", "basePath": "/fleet/v1/", "resources": {
+                n: {"methods": {"List": {"httpMethod": "GET", "path": p}}}
+                for n, p in (("Machines", "machines"), ("Units", "units"), ("UnitState", "state"))}}
         if path == "/machines":
             self.live(self.now())
             return self.page("machines", [without_empty({"id": m.id, "primaryIP": m.ip, "metadata": m.metadata})
@@ -420,7 +457,7 @@ class Fleet:
             raise Error(500)
         if name not in self.units:
             raise Error(404, "unit does not exist")
-        return 200, self.unit_json(self.units[name])
+        return 200, self.unit_json(self.units[name], with_current=False)
 
     @staticmethod
     def split(path):
@@ -437,24 +474,50 @@ class Fleet:
         if not dot or not kind:
             raise Error(400, 'unit name must contain "."')
         if kind not in TYPES:
-            raise Error(400, "invalid unit type: %s" % kind)
-        if not re.fullmatch(r"[A-Za-z0-9:\-_.\\@]+", base) or base.startswith("@"):
-            raise Error(400, "invalid characters in unit name")
+            raise Error(400, 'invalid unit type: "%s"' % kind)
+        for c in re.sub(r"[A-Za-z0-9:\-_.\\@]", "", base) or ("@" if base.startswith("@") else ""):
+            raise Error(400, "invalid character '%s' in unit name" % c)
+
+    @staticmethod
+    def decode(body):
+        text = body.decode().lstrip()
+        try:
+            wanted = json.JSONDecoder().raw_decode(text)[0]
+        except ValueError as e:
+            end = e.pos >= len(text.rstrip()) or e.msg.startswith("Unterminated") or text[e.pos - 1:].strip() == ","
+            raise Error(400, "unable to decode body: " + ("EOF" if not text else "unexpected EOF" if end else str(e))) from e
+        if not isinstance(wanted, dict) or not isinstance(wanted.get("options") or [], list):
+            raise Error(400, "unable to decode body: json: cannot unmarshal into Go value")
+        for key in ("desiredState", "name"):
+            if not isinstance(wanted.get(key, ""), (str, type(None))):
+                raise Error(400, "unable to decode body: json: cannot unmarshal %s into Go struct field Unit.%s of type string" % (
+                    {bool: "bool", list: "array", dict: "object"}.get(type(wanted[key]), "number"), key))
+        return wanted
+
+    @staticmethod
+    def check_options(unit):
+        values = {k: unit.option("X-Fleet", k) for k in ("MachineID", "MachineOf", "Conflicts", "Replaces")}
+        values["Global"] = unit.is_global
+        for one, two in (("MachineID", "MachineOf"), ("MachineID", "Conflicts"), ("MachineID", "Global"), ("MachineID", "Replaces"),
+                         ("Global", "MachineOf"), ("Global", "Replaces"), ("Conflicts", "Replaces")):
+            if values[one] and values[two]:
+                raise Error(400, "%s cannot be used with %s" % (one, two.replace("MachineOf", "Peers")))
+        for peer in values["MachineOf"]:
+            for word, patterns in (("conflict", values["Conflicts"]), ("replace", values["Replaces"])):
+                for p in patterns:
+                    if fnmatch.fnmatchcase(peer, p):
+                        raise Error(400, 'unresolvable requirements: peer "%s" matches %s "%s"' % (peer, word, p))
 
     def put(self, name, headers, body):
-        if headers.get_all("Content-Type") is None or len(headers.get_all("Content-Type")) != 1 or \
-                headers["Content-Type"].partition(";")[0] != "application/json":
-            raise Error(415, "only application/json is acceptable")
-        try:
-            wanted = json.JSONDecoder().raw_decode(body.decode())[0]
-            options = wanted.get("options") or []
-            desired = wanted.get("desiredState") or ""
-            if not isinstance(options, list) or not isinstance(desired, str):
-                raise ValueError("wrong type")
-        except (ValueError, AttributeError) as e:
-            raise Error(400, "unable to decode body: %s" % e) from e
+        types = headers.get_all("Content-Type") or []
+        if len(types) != 1:
+            raise Error(415, "expected 1 Content-Type, got %d" % len(types))
+        if types[0].partition(";")[0] != "application/json":
+            raise Error(415, "only acceptable Content-Type is application/json")
+        wanted = self.decode(body)
+        options, desired = wanted.get("options") or [], wanted.get("desiredState") or ""
         if wanted.get("name", name) not in ("", name):
-            raise Error(400, "name in URL differs from unit name in request body")
+            raise Error(400, 'name in URL "%s" differs from unit name in request body "%s"' % (name, wanted["name"]))
         self.check_name(name)
         if name in self.poisoned or self.random.random() < self.refuse_puts:
             raise Error(500)
@@ -463,20 +526,26 @@ class Fleet:
     def put_new(self, name, options, desired):
         if not options:
             raise Error(409, "unit does not exist and options field empty")
-        for o in options:
-            if len("%s=%s" % (o.get("name", ""), o.get("value", ""))) > 2048:
-                raise Error(400, "line too long (max 2048 bytes)")
+        if self.too_long(options):
+            raise Error(400, "line too long (max 2048 bytes)")
+        self.check_options(Unit(name, options, desired))
         if desired not in ("", *WORDS):
             raise Error(500)
         self.units[name] = Unit(name, options, desired or "inactive")
         self.touch()
         return 201, None
 
+    @staticmethod
+    def too_long(options):
+        return any(len("%s=%s" % (o.get("name", ""), o.get("value", ""))) > 2048 for o in options)
+
     def put_known(self, name, options, desired):
         u = self.units[name]
         plain = [(o.get("section"), o.get("name"), o.get("value", "")) for o in options]
         if options and plain != [(o.get("section"), o.get("name"), o.get("value", "")) for o in u.options]:
             u.options, u.desired, u.marked = options, desired or "inactive", False
+            if self.too_long(options):
+                self.poisoned.add(name)
             self.touch()
             return 201, None
         if not desired:
@@ -495,6 +564,21 @@ class Fleet:
         if name not in self.units:
             raise Error(404, "unit does not exist")
         del self.units[name]
+        self.touch()
+        return 204, None
+
+    def patch(self, method, body):
+        if method != "PATCH":
+            raise Error(405, "only GET and PATCH supported against this resource")
+        for op in json.loads(body):
+            if op["op"] != "remove" and not isinstance(op["value"], dict):
+                raise Error(400, "json: cannot unmarshal string into Go struct field machineMetadataOp.Value of type "
+                                 'struct { Value string "json:\\"value\\"" }')
+            _, machine, _, key = op["path"].split("/")
+            if machine in self.machines:
+                self.machines[machine].metadata.pop(key, None)
+                if op["op"] != "remove":
+                    self.machines[machine].metadata[key] = op["value"]["value"]
         self.touch()
         return 204, None
 
@@ -517,9 +601,14 @@ class Fleet:
         path = path[len("/fleet/v1"):]
         if method == "GET":
             return self.get(path, query)
+        if path in ("/units", "/state"):
+            raise Error(405, "only GET supported against this resource")
+        if path == "/machines":
+            return self.patch(method, body)
         kind, name = self.split(path)
         if kind != "units" or method not in ("PUT", "DELETE"):
-            raise Error(405)
+            raise Error(405, "only GET, PUT and DELETE supported against this resource" if kind == "units" else
+                        "only GET supported against this resource")
         return self.put(name, headers, body) if method == "PUT" else self.delete(name)
 
 
@@ -558,11 +647,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         self.send_response(status)
         text = encode(answer) if answer is not None else b""
-        if answer is not None:
+        if answer is not None or self.command == "PATCH":
             self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
+        if status != 204:
+            self.send_header("Content-Length", str(len(text)))
         self.end_headers()
-        self.wfile.write(text)
+        if self.command != "HEAD":
+            self.wfile.write(text)
 
     do_GET = do_PUT = do_DELETE = do_POST = do_HEAD = do_PATCH = do
 

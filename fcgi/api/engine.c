@@ -53,7 +53,36 @@ static bool units_get(struct request *rq, struct response *rs, struct err *e)
 	return end_with_engine(rq, b, db_rows(r) > n ? db_text(r, n - 1, "name") : NULL, e);
 }
 
+static bool hold_get(struct request *rq, struct response *rs, struct err *e)
+{
+	auto_result PGresult *r = NULL;
+
+	if (!engine_hold(rq->db, &r, e))
+		return false;
+	rows_objects(r, HOLD_FIELDS, HOLD_FIELDS_N, 1, response_body(rs, 200, "application/json"));
+	return true;
+}
+
+static bool adopt(struct request *rq, struct response *rs, struct err *e)
+{
+	return engine_answer(rq->db, "adopt", e) && hold_get(rq, rs, e);
+}
+
+static bool prune(struct request *rq, struct response *rs, struct err *e)
+{
+	return engine_answer(rq->db, "prune", e) && hold_get(rq, rs, e);
+}
+
 static const struct route engine_routes[] = {
+	{ "GET", "/engine", ACCESS_ADMIN, 0, hold_get,
+		.doc = { "Whether the engine answers, and whether the leader waits for the operator",
+			.answer = "Engine" } },
+	{ "POST", "/engine/adopt", ACCESS_ADMIN, 0, adopt,
+		.doc = { "What the leader waits with: keep what the engine runs, go on",
+			.answer = "Engine" } },
+	{ "POST", "/engine/prune", ACCESS_ADMIN, 0, prune,
+		.doc = { "What the leader waits with: remove what nobody has declared, go on",
+			.answer = "Engine" } },
 	{ "GET", "/machines", ACCESS_READ, 0, machines_get,
 		.doc = { "The machines, as the engine told them last", .answer = "[Machine]",
 			.query = "limit after" } },

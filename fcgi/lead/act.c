@@ -281,8 +281,10 @@ static void want_templates(
 	}
 }
 
-/* ours, but nobody's: a leftover of a crash, or a foreign hand */
-static void remove_orphans(struct leader *l, struct plan_of_action *p)
+SQL(ACT_ADOPT, "INSERT INTO adopted_unit (name) VALUES ($1) ON CONFLICT DO NOTHING");
+
+/* ours, but nobody's: a leftover of a crash, a foreign hand, or newer than the database; those adopted stay */
+static bool remove_orphans(struct leader *l, struct plan_of_action *p, struct err *e)
 {
 	int64_t now = clock_mono_ms();
 
@@ -301,14 +303,18 @@ static void remove_orphans(struct leader *l, struct plan_of_action *p)
 		if (!s->orphan_since)
 			s->orphan_since = now;
 		template = unit_name_parse(s->name, &name) && name.number == 0;
-		if (!template && now - s->orphan_since < l->cfg->orphan_grace * 1000 && !l->prune)
+		if (l->adopt && !template && !db_exec(l->db, NULL, e, ACT_ADOPT, s->name))
+			return false;
+		s->adopted = (l->adopt && !template) || (s->adopted && !l->prune);
+		if (s->adopted)
 			continue;
-		if (l->adopt)
+		if (!template && now - s->orphan_since < l->cfg->orphan_grace * 1000 && !l->prune)
 			continue;
 		add(p, s, NULL, 0, false);
 		if (p->n > n)
 			p->actions[n].unasked = !template;
 	}
+	return true;
 }
 
 /* -- guards ------------------------------------------------------------------------------------------------------ */
@@ -431,10 +437,8 @@ bool act_plan(struct leader *l, struct world *w, struct plan_of_action **ret, st
 		release_id = i->release_id;
 		want_instance(l, p, i);
 	}
-	if (!build_plan(l, p, e) || !guard_counters(l, e))
-		return false;
-	remove_orphans(l, p);
-	if (!guard_mass(l, p, e))
+	if (!build_plan(l, p, e) || !guard_counters(l, e) || !remove_orphans(l, p, e) ||
+		!guard_mass(l, p, e))
 		return false;
 	if (l->held)
 		drop_unasked(p);

@@ -11,7 +11,9 @@
  *
  * Guards (RULES 27). A unit of ours with a release above its app's counter: the database is an old one; the counters
  * are raised and installation.held set. A tick that would delete orphans or make anew units that were there, more than
- * 10 and a fifth of all, without an operation asking: the same. Held, only what an operation asks for is done.
+ * 10 and a fifth of all, without an operation asking: the same. Held, only what an operation asks for is done, until the
+ * operator answers (nap_engine_answer): "adopt" keeps the orphans that are there (table adopted_unit), "prune" removes
+ * them and those adopted before; both let the one tick pass that takes the answer, however much it makes anew.
  */
 #ifndef NAP_LEAD_ACT_H
 #define NAP_LEAD_ACT_H

@@ -24,11 +24,14 @@ SQL(KEEP_PORTS,
 	"DELETE FROM port_lease WHERE instance_id IS NULL AND freed_at < now() - make_interval(secs => $1::double precision)");
 SQL(KEEP_ANNOUNCEMENTS,
 	"DELETE FROM announcement n WHERE NOT EXISTS (SELECT 1 FROM instance i WHERE i.unit = n.unit)");
+SQL(KEEP_ADOPTED,
+	"DELETE FROM adopted_unit a WHERE NOT EXISTS (SELECT 1 FROM unit u WHERE u.name = a.name) "
+	"AND EXISTS (SELECT 1 FROM engine WHERE observed_at > a.at + interval '10 minutes')");
 
 bool keep_tidy(struct leader *l, struct err *e)
 {
 	static const char *const plain[] = { KEEP_EVENTS, KEEP_KEYS, KEEP_SESSIONS, KEEP_FAILURES,
-		KEEP_RUNS, KEEP_OPERATIONS, KEEP_ANNOUNCEMENTS };
+		KEEP_RUNS, KEEP_OPERATIONS, KEEP_ANNOUNCEMENTS, KEEP_ADOPTED };
 
 	if (l->keep_at && clock_mono_ms() - l->keep_at < TIDY_EVERY_MS)
 		return true;

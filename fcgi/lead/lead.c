@@ -9,6 +9,7 @@
 #include "lead/leader.h"
 #include "lead/plan.h"
 #include "lead/record.h"
+#include "model/address.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -127,6 +128,7 @@ static bool route_apps(struct leader *l, struct world *w, struct err *e)
 
 SQL(LEAD_HELD, "SELECT held, coalesce(held_answer, '') AS answer FROM installation");
 SQL(LEAD_FREE, "UPDATE installation SET held = false, held_reason = NULL, held_answer = NULL");
+SQL(LEAD_FORGET, "DELETE FROM adopted_unit");
 
 static bool look_held(struct leader *l, struct err *e)
 {
@@ -139,11 +141,15 @@ static bool look_held(struct leader *l, struct err *e)
 	l->held = db_bool(r, 0, "held");
 	l->adopt = streq(answer, "adopt");
 	l->prune = streq(answer, "prune");
+	/* away, nothing could be done for it */
+	l->adopt = l->adopt && !l->away;
+	l->prune = l->prune && !l->away;
 	if (!l->adopt && !l->prune)
 		return true;
 	l->held = false;
 	LOG(NOTICE, "lead.freed", KV("answer", answer));
-	return db_exec(l->db, NULL, e, LEAD_FREE);
+	return db_exec(l->db, NULL, e, LEAD_FREE) &&
+	       (l->adopt || db_exec(l->db, NULL, e, LEAD_FORGET));
 }
 
 /* all that is read and written of PostgreSQL, in one transaction */
@@ -206,6 +212,19 @@ static bool know_machines(struct leader *l, struct err *e)
 	return true;
 }
 
+SQL(LEAD_ADOPTED, "SELECT name FROM adopted_unit");
+
+static bool know_adopted(struct leader *l, struct err *e)
+{
+	auto_result PGresult *r = NULL;
+
+	if (!db_query(l->db, &r, e, LEAD_ADOPTED))
+		return false;
+	for (int k = 0; k < db_rows(r); k++)
+		view_unit(&l->view, db_text(r, k, "name"))->adopted = true;
+	return true;
+}
+
 SQL(LEAD_HOLD, "UPDATE installation SET held = true, held_reason = $1");
 
 static bool begin(struct leader *l, struct err *e)
@@ -216,9 +235,10 @@ static bool begin(struct leader *l, struct err *e)
 	if (!engine_open(&l->engine, agent ? endpoint : l->cfg->engine, e))
 		return false;
 	view_init(&l->view, &l->engine, l->lock.installation, agent);
+	l->view.local = address_is_loopback(l->cfg->url);
 	routes_init(&l->routes, l->cfg, l->engine.http, l->lock.epoch);
 	l->grace_until = clock_mono_ms() + l->cfg->silence_grace * 1000;
-	if (!know_machines(l, e) || !keep_generation(l, &old, e))
+	if (!know_machines(l, e) || !know_adopted(l, e) || !keep_generation(l, &old, e))
 		return false;
 	return !old ||
 	       db_exec(l->db, NULL, e, LEAD_HOLD,

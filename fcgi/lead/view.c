@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "model/address.h"
 #include "model/unit.h"
 
 #define UNITS_EVERY_MS	30000
@@ -51,7 +52,7 @@ struct seen *view_find(const struct view *v, const char *name)
 /* what is neither declared, nor in the engine, nor shown is forgotten when the table grows */
 static bool is_needed(const struct seen *s)
 {
-	return s->declared || s->exists || s->missing == 0 || s->deleted_at;
+	return s->declared || s->exists || s->missing == 0 || s->deleted_at || s->adopted;
 }
 
 static void grow(struct view *v)
@@ -111,8 +112,13 @@ static bool believe(struct view *v, const struct engine_machine *machines, size_
 	int64_t now = clock_mono_ms();
 	size_t shared = 0;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		shared += is_known(v, machines[i].id);
+		if (v->local && !v->exact && !address_is_loopback(machines[i].address))
+			return err_set(e, ERR_UPSTREAM, "engine_unavailable",
+				"the cluster's machine at %s cannot reach nap on loopback: set \"url\" (NAP_URL)",
+				machines[i].address);
+	}
 	if (v->known_n && shared == 0 && !v->exact && now - v->known_at < KNOWN_FORGET_MS)
 		return err_set(e, ERR_UPSTREAM, "engine_unavailable",
 			n ? "the engine shows none of the machines that it had"

@@ -11,6 +11,7 @@
  *   missing is gone.
  * - Fewer than half of the known machines are believed after 60 s. An endpoint that shows none of them is refused
  *   until they are forgotten, an hour after they were seen last.
+ * - Where nap can be reached on loopback only, a machine that is elsewhere makes the sweep fail: it could fetch nothing.
  *
  * Times are CLOCK_MONOTONIC in milliseconds.
  */
@@ -58,12 +59,14 @@ struct seen {
 	char refusal[200];	/* what the engine said last */
 	int64_t orphan_since;	/* nobody has declared it; 0: somebody has */
 	bool declared;		/* in this tick */
+	bool adopted;		/* declared or not, the operator wants it to stay */
 };
 
 struct view {
 	struct engine *engine;
 	const char *installation;
 	bool exact; /* the engine is nap-agent */
+	bool local; /* nap is reached on loopback only */
 	struct seen **table;
 	size_t size, used;
 	/* the last sweep */

@@ -60,6 +60,15 @@ void address_of_git(struct buf *b, const struct config *cfg, const char *tenant,
 	buf_puts(b, ".git");
 }
 
+bool address_is_loopback(const char *url)
+{
+	struct slice scheme, host, port;
+
+	cut_url(url, &scheme, &host, &port);
+	return (host.n > 4 && memcmp(host.p, "127.", 4) == 0) || slice_eq(host, "localhost") ||
+	       slice_eq(host, "[::1]") || streq(url, "::1");
+}
+
 bool address_app_ports(const struct config *cfg, int64_t *ret_low, int64_t *ret_high)
 {
 	const char *dash = strchr(cfg->app_ports, '-');

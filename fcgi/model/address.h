@@ -18,6 +18,9 @@ bool address_of_app(struct buf *b, const struct config *cfg, const char *tenant,
 /* URL/git/TENANT/APP.git */
 void address_of_git(struct buf *b, const struct config *cfg, const char *tenant, const char *name);
 
+/* whether only this machine can reach it: a URL, or an address with or without a port, of 127.0.0.0/8, ::1 or localhost */
+bool address_is_loopback(const char *url);
+
 /* the two ends of the setting app_ports; false: it is no range of ports */
 NODISCARD bool address_app_ports(const struct config *cfg, int64_t *ret_low, int64_t *ret_high);
 

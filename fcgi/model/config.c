@@ -1,6 +1,7 @@
 #include "model/config.h"
 
 #include "base/file.h"
+#include "model/address.h"
 #include "model/name.h"
 
 #include <ctype.h>
@@ -158,6 +159,31 @@ static bool read_environment(struct config *cfg, struct err *e)
 	return true;
 }
 
+/* Machines of a cluster fetch their units' sources from nap: an address that is theirs too would be their own. */
+static bool check_engine(const struct config *cfg, struct err *e)
+{
+	struct slice rest = slice_of(cfg->engine);
+
+	if (!address_is_loopback(cfg->url))
+		return true;
+	while (rest.n) {
+		const char *comma = memchr(rest.p, ',', rest.n);
+		size_t n = comma ? (size_t)(comma - rest.p) : rest.n;
+		struct slice one = slice_trim((struct slice){ rest.p, n });
+		auto_free char *text = xstrndup(one.p, one.n);
+
+		/* where the cluster behind a unix socket is, its list of machines tells: see lead/view.h */
+		if (starts_with(text, "http://") && !address_is_loopback(text))
+			return err_set(e, ERR_INVALID, "engine_cannot_reach_nap",
+				"setting \"engine\" names the cluster of %s, whose machines cannot reach nap at "
+				"\"%s\": set \"url\" (NAP_URL) to an address at which they can",
+				text, cfg->url);
+		rest.p += n + (comma ? 1 : 0);
+		rest.n -= n + (comma ? 1 : 0);
+	}
+	return true;
+}
+
 bool config_load(struct config *ret, struct err *e)
 {
 	struct config cfg = { 0 };
@@ -178,6 +204,8 @@ bool config_load(struct config *ret, struct err *e)
 		free((void *)(uintptr_t)cfg.url);
 		cfg.url = xasprintf("http://%s:%lld", cfg.listen, (long long)cfg.port);
 	}
+	if (!check_engine(&cfg, e))
+		return false;
 	*ret = cfg;
 	return true;
 }

@@ -37,6 +37,10 @@ struct config {
 	const char *log_level;
 };
 
+/*
+ * Errors: ERR_INVALID setting_invalid, setting_unknown, engine_cannot_reach_nap (a cluster beyond loopback, and a url
+ * that only this machine reaches).
+ */
 NODISCARD bool config_load(struct config *ret, struct err *e);
 
 /* KEY, default and help of every setting, a Markdown table row each */

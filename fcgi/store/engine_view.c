@@ -14,6 +14,33 @@ bool engine_view(struct db *db, PGresult **ret, struct err *e)
 	return db_query(db, ret, e, ENGINE);
 }
 
+const struct row_field HOLD_FIELDS[] = {
+	{ "reachable", ROW_BOOL },
+	{ "error", ROW_TEXT },
+	{ "observed_at", ROW_TIME },
+	{ "held", ROW_BOOL },
+	{ "held_reason", ROW_TEXT },
+	{ "answer", ROW_TEXT },
+	{ "adopted", ROW_NUMBER },
+};
+const size_t HOLD_FIELDS_N = ARRAY_SIZE(HOLD_FIELDS);
+
+SQL(HOLD,
+	"SELECT e.reachable, e.error, " DB_US(
+		"e.observed_at") " AS observed_at, i.held, i.held_reason, "
+				 "i.held_answer AS answer, (SELECT count(*) FROM adopted_unit) AS adopted FROM engine e, installation i");
+SQL(HOLD_ANSWER, "SELECT nap_engine_answer($1)");
+
+bool engine_hold(struct db *db, PGresult **ret, struct err *e)
+{
+	return db_query(db, ret, e, HOLD);
+}
+
+bool engine_answer(struct db *db, const char *answer, struct err *e)
+{
+	return db_exec(db, NULL, e, HOLD_ANSWER, answer);
+}
+
 const struct row_field MACHINE_FIELDS[] = {
 	{ "id", ROW_TEXT },
 	{ "address", ROW_TEXT },

@@ -11,6 +11,17 @@ extern const struct row_field ENGINE_FIELDS[];
 extern const size_t ENGINE_FIELDS_N;
 NODISCARD bool engine_view(struct db *db, PGresult **ret, struct err *e);
 
+/*
+ * Whether the leader waits for the operator (held, held_reason), what he answered (answer: "adopt", "prune", or NULL), and
+ * how many units stay that nobody declares because he adopted them (adopted); with reachable, error and observed_at.
+ */
+extern const struct row_field HOLD_FIELDS[];
+extern const size_t HOLD_FIELDS_N;
+NODISCARD bool engine_hold(struct db *db, PGresult **ret, struct err *e);
+
+/* answer: "adopt" keeps what the engine shows, "prune" removes what nobody declares; nothing where nothing waits for it */
+NODISCARD bool engine_answer(struct db *db, const char *answer, struct err *e);
+
 /* by id, behind after ("": from the first) */
 extern const struct row_field MACHINE_FIELDS[];
 extern const size_t MACHINE_FIELDS_N;

@@ -1,6 +1,5 @@
 """A real nap-agent on a state folder of its own, and what tests ask of it."""
 import contextlib
-import http.client
 import itertools
 import json
 import os
@@ -8,7 +7,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from fleet_exchanges import FleetClient, Unix, until  # noqa: E402,F401
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FLEET = os.path.join(HERE, "..", "fleet")
@@ -20,46 +22,6 @@ def program(name):
         if folder and os.access(os.path.join(folder, name), os.X_OK):
             return os.path.abspath(os.path.join(folder, name))
     return shutil.which(name)
-
-
-def until(what, seconds=20, why="it did not come about"):
-    """Polls until what() is true, and returns what it said."""
-    end = time.monotonic() + seconds
-    while True:
-        got = what()
-        if got:
-            return got
-        assert time.monotonic() < end, why() if callable(why) else why
-        time.sleep(0.02)
-
-
-class Unix(http.client.HTTPConnection):
-    def __init__(self, path, timeout=20):
-        super().__init__("fleet", timeout=timeout)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-class Answer:
-    def __init__(self, r):
-        self.status = r.status
-        self.headers = {k.lower(): v for k, v in r.getheaders()}
-        self.raw = r.read()
-
-    @property
-    def text(self):
-        return self.raw.decode()
-
-    def json(self):
-        return json.loads(self.raw)
-
-    @property
-    def message(self):
-        return self.json()["error"]["message"]
 
 
 def start_of(pid):
@@ -103,7 +65,7 @@ def free_port():
 BLOCKS = itertools.count((os.getpid() % 400) * 50)
 
 
-class Agent:
+class Agent(FleetClient):
     """isolation is the agent's own word; block, a port and a range of uids, is another for each: an agent ends all of its uids."""
 
     def __init__(self, state, isolation="none", block=None):
@@ -149,54 +111,13 @@ class Agent:
     # the API
 
     def request(self, method, path, body=None, headers=None, socket_name="agent.sock", timeout=20):
-        c = Unix(os.path.join(self.state, "run/agent", socket_name), timeout)
-        with contextlib.closing(c):
-            c.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-            for k, v in (headers or {"Host": "fleet"}).items():
-                if k != "Content-Length":
-                    c.putheader(k, v)
-            if body is not None:
-                c.putheader("Content-Length", str(len(body)))
-            c.endheaders(body)
-            return Answer(c.getresponse())
-
-    def get(self, path):
-        return self.request("GET", "/fleet/v1" + path)
-
-    def put(self, name, desired=None, options=None, **more):
-        body = dict(more)
-        if desired is not None:
-            body["desiredState"] = desired
-        if options is not None:
-            body["options"] = [dict(zip(("section", "name", "value"), o)) for o in options]
-        return self.request("PUT", "/fleet/v1/units/" + name, json.dumps(body).encode(),
-                            {"Host": "fleet", "Content-Type": "application/json"})
+        return self.request_at(os.path.join(self.state, "run/agent", socket_name), method, path, body, headers, timeout)
 
     def run(self, name, *options, wait="active"):
         r = self.put(name, "launched", [("Service", *o) if len(o) == 2 else o for o in options])
         assert r.status == 201, r.raw
         if wait:
             self.wait(name, wait)
-
-    def delete(self, name):
-        return self.request("DELETE", "/fleet/v1/units/" + name)
-
-    def state_of(self, name):
-        """(load, active, sub), or None"""
-        s = self.get("/state?unitName=" + name).json().get("states")
-        return s and (s[0]["systemdLoadState"], s[0]["systemdActiveState"], s[0]["systemdSubState"])
-
-    def wait(self, name, active, seconds=20):
-        """active: systemd's active state, or "active/sub"; None: the state is gone"""
-        def there():
-            s = self.state_of(name)
-            if active is None:
-                return s is None
-            return s is not None and active in (s[1], "%s/%s" % s[1:])
-        until(there, seconds, lambda: "%s is %s, not %s\n%s" % (name, self.state_of(name), active, self.said()))
-
-    def unit_json(self, name):
-        return self.get("/units/" + name).json()
 
     # behind it
 

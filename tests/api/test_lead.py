@@ -1,8 +1,11 @@
 """The leader against a fake fleet: after each fault, when all is quiet, the units are exactly those declared and the
 routes are right."""
+import subprocess
+
 import pytest
 
 from lead_stack import MIB, Database, Lead, have_lead, until
+from push_server import program
 
 pytestmark = pytest.mark.skipif(not have_lead(), reason="nap-worker or PostgreSQL is missing")
 
@@ -379,19 +382,68 @@ def test_instances_beyond_the_machines_memory_wait_visibly(make):
     assert other
 
 
-def test_an_old_database_deletes_nothing(lead):
-    app = lead.web("web", 2)
-    mine = [("Service", "ExecStart", "/bin/x"), ("X-Nap", "Installation", lead.installation)]
-    lead.put("acme.web.v9@1.service", *mine)
-    until(lambda: lead.value("SELECT held FROM installation") == "t", 60)
-    assert lead.value("SELECT release_no FROM app_counter WHERE app = 'web'") == "9"
-    lead.scale(app, 3)                              # what is asked for is done
-    until(lambda: lead.count("state = 'ready'") == 3)
-    assert "acme.web.v9@1.service" in lead.fleet.names()
-    lead.sql("UPDATE installation SET held_answer = 'prune'; NOTIFY nap_work")
-    until(lambda: "acme.web.v9@1.service" not in lead.fleet.names())
-    lead.quiet(app)
+def answer(lead, *word):
+    """nap-worker --engine, as ./up --engine runs it: exit status and what it says"""
+    r = subprocess.run([program("nap-worker"), "--engine", *word], env={"NAP_STATE": lead.folder}, text=True, timeout=60,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return r.returncode, r.stdout
+
+
+def orphan(lead, name):
+    lead.put(name, ("Service", "ExecStart", "/bin/x"), ("X-Nap", "Installation", lead.installation))
+    return name
+
+
+def test_an_old_database_deletes_nothing_until_the_operator_says_so(make):
+    lead = make()
+    newer = orphan(lead, "acme.gone.v9@1.service")
+    lead.lead()
+    until(lambda: lead.value("SELECT held FROM installation") == "t")
+    assert lead.value("SELECT release_no FROM app_counter WHERE app = 'gone'") == "9"
+    app = lead.app("web", 2)                        # what is asked for is done
+    until(lambda: lead.count("state = 'ready'") == 2)
+    lead.deploy(app)
+    code, said = answer(lead)
+    assert code == 1 and "the leader stopped: the engine runs releases that this database does not know" in said
+    assert "adopt keeps" in said and newer in lead.fleet.names()
+    # adopted, it outlives its grace, and the next leader knows of it
+    code, said = answer(lead, "adopt")
+    assert code == 0 and "1 units stay that nobody has declared" in said
     assert lead.value("SELECT held FROM installation") == "f"
+    lead.kill_leader()
+    other = orphan(lead, "acme.gone.v8@1.service")
+    lead.lead()
+    until(lambda: other not in lead.fleet.names())
+    assert newer in lead.fleet.names() and lead.value("SELECT held FROM installation") == "f"
+    # pruned, it goes
+    assert answer(lead, "prune")[0] == 0
+    until(lambda: newer not in lead.fleet.names())
+    lead.quiet(app)
+    assert answer(lead) == (0, "the engine answers\nnothing waits for the operator\n")
+
+
+def test_an_answer_waits_until_the_engine_is_there(make):
+    lead = make()
+    newer = orphan(lead, "acme.gone.v9@1.service")
+    lead.lead()
+    until(lambda: lead.value("SELECT held FROM installation") == "t")
+    lead.fleet.settings(status=503)
+    until(lambda: lead.value("SELECT reachable FROM engine") == "f")
+    lead.sql("SELECT nap_engine_answer('prune')")
+    until(lambda: lead.log().count("lead.engine") > 3, 30)
+    assert lead.value("SELECT held_answer FROM installation") == "prune"
+    lead.fleet.settings(status=None)
+    until(lambda: newer not in lead.fleet.names())
+    assert lead.value("SELECT held FROM installation") == "f"
+
+
+def test_a_machine_that_cannot_reach_nap_is_no_engine(make):
+    lead = make()
+    lead.fleet.machines["3" * 32].ip = "10.0.0.3"
+    lead.lead()
+    until(lambda: lead.value("SELECT error FROM engine") ==
+          'the cluster\'s machine at 10.0.0.3 cannot reach nap on loopback: set "url" (NAP_URL)')
+    assert lead.fleet.names() == []
 
 
 def test_a_restored_database_is_told_by_the_count_of_starts(make):
@@ -414,7 +466,7 @@ def test_a_tick_that_would_make_everything_anew_stops(lead):
             lead.fleet.delete(name)
     until(lambda: lead.value("SELECT held FROM installation") == "t", 60)
     assert lead.fleet.names() == []
-    lead.sql("UPDATE installation SET held_answer = 'adopt'; NOTIFY nap_work")
+    lead.sql("SELECT nap_engine_answer('adopt')")
     until(lambda: lead.fleet.names() == lead.declared())
     lead.quiet(app)
 

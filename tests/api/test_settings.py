@@ -1,5 +1,6 @@
 """What is changed over REST is what the instances run with: variables, command, memory, power; on a whole nap."""
 import json
+import os
 
 from stack import wait_until, web_app
 
@@ -65,3 +66,18 @@ def test_the_log_of_a_destroyed_app_is_still_there(tenant, git_server):
     assert tenant.api("GET", "/apps/late").status == 404
     assert "listening on" in tenant.api("GET", "/apps/late/logs").text
     assert "late" not in json.dumps(tenant.api("GET", "/apps").json())
+
+
+def test_a_cluster_that_cannot_reach_nap_is_refused_and_what_runs_goes_on(nap):
+    conf = os.path.join(nap.state, "nap.conf")
+    with open(conf) as f:
+        before = f.read()
+    nap.env["NAP_ENGINE"] = "http://10.0.0.1:49153"
+    try:
+        assert nap.up("--detach") == 1
+    finally:
+        del nap.env["NAP_ENGINE"]
+    assert "cannot reach nap at" in nap.said and "NAP_URL" in nap.said
+    with open(conf) as f:
+        assert f.read() == before
+    assert nap.up("--engine") == 0 and nap.said == "the engine answers\nnothing waits for the operator\n"
