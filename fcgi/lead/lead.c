@@ -174,11 +174,13 @@ static bool tick(struct leader *l, struct err *e)
 {
 	struct world w = { .a = { 0 } };
 	struct plan_of_action *plan = NULL;
+	int64_t since = clock_mono_ms();
 	struct err why;
 	bool ok;
 
 	l->moving = false;
 	l->away = !view_sweep(&l->view, &why);
+	l->sweep_ms = clock_mono_ms() - since;
 	if (l->away) {
 		LOG(WARNING, "lead.engine", KV("error", why.msg));
 		l->grace_until = clock_mono_ms() + l->cfg->silence_grace * 1000;
@@ -256,10 +258,10 @@ static void end(struct leader *l)
 }
 
 /* Until it is time: a second while something moves, ten when not, at once when there is work; but never sooner than
- * four times what the last tick took. */
+ * four times what the last look at the engine took, nor than what the whole tick did. */
 static void wait_next(struct leader *l, int64_t took_ms)
 {
-	int64_t least = MAX(4 * took_ms, TICK_LEAST_MS);
+	int64_t least = MAX(MAX(4 * l->sweep_ms, took_ms), TICK_LEAST_MS);
 	int64_t most = l->moving ? TICK_MOVING_MS : TICK_QUIET_MS;
 
 	pause_ms(MIN(least, TICK_QUIET_MS));

@@ -2,6 +2,7 @@ libnap_a_SOURCES += \
 	%D%/act.c %D%/act.h \
 	%D%/admit.c %D%/admit.h \
 	%D%/build.c %D%/build.h \
+	%D%/busy.c %D%/busy.h \
 	%D%/judge.c %D%/judge.h \
 	%D%/keep.c %D%/keep.h \
 	%D%/lead.c %D%/lead.h %D%/leader.h \

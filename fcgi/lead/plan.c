@@ -1,5 +1,6 @@
 #include "lead/plan.h"
 
+#include "lead/busy.h"
 #include "model/address.h"
 
 /* how many of a release: the one that is being started may ask for more or fewer than the one that serves */
@@ -12,7 +13,8 @@ SQL(PLAN_GONE,
 	"OR (i.release_id IS DISTINCT FROM a.release_id AND i.release_id IS DISTINCT FROM a.next_release_id "
 	"AND r.state NOT IN ('live', 'retired')) "
 	"OR (i.leave_at IS NOT NULL AND (NOT i.listened OR ($1::boolean "
-	"AND i.leave_at <= now() - make_interval(secs => $2::double precision)))))");
+	"AND (i.leave_at <= now() - make_interval(secs => $2::double precision) OR (i.port <> ALL ($3::integer[]) "
+	"AND i.leave_at <= now() - make_interval(secs => least($2::double precision, 1))))))))");
 SQL(PLAN_LEAVE,
 	"UPDATE instance i SET leave_at = now() FROM app a, release r WHERE a.id = i.app_id AND r.id = i.release_id "
 	"AND i.want <> 'gone' AND i.leave_at IS NULL AND (i.number > " WANTED " "
@@ -31,11 +33,28 @@ SQL(PLAN_ADD,
 	"AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.release_id = r.id AND i.number = n) ORDER BY r.id, n "
 	"ON CONFLICT DO NOTHING");
 
+SQL(PLAN_LEAVING,
+	"SELECT count(*) FROM instance WHERE leave_at IS NOT NULL AND want <> 'gone' AND listened");
+
+/* where somebody waits for it: the list is long on a busy machine */
+static bool look_busy(struct db *db, struct arena *a, const char **ret, struct err *e)
+{
+	int64_t n;
+
+	if (!db_one_i64(db, &n, e, PLAN_LEAVING))
+		return false;
+	*ret = n ? busy_ports(a) : NULL;
+	return true;
+}
+
 bool plan_instances(struct db *db, const struct config *cfg, bool settled, struct err *e)
 {
+	auto_arena struct arena a = { 0 };
+	const char *busy;
+
 	/* leave_at is set behind the look at it: between the two lies one tick, which changes the routes */
-	return db_exec(db, NULL, e, PLAN_STAY) &&
-	       db_exec(db, NULL, e, PLAN_GONE, BOOL(settled), I64(cfg->drain)) &&
+	return db_exec(db, NULL, e, PLAN_STAY) && look_busy(db, &a, &busy, e) &&
+	       db_exec(db, NULL, e, PLAN_GONE, BOOL(settled), I64(cfg->drain), busy) &&
 	       db_exec(db, NULL, e, PLAN_LEAVE) && db_exec(db, NULL, e, PLAN_ADD);
 }
 

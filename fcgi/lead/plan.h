@@ -4,8 +4,9 @@
  * An app that is neither stopped nor being destroyed has instances 1 to N of the release that serves and of the one
  * that is being started beside it. Others leave: those of an abandoned release, and of a stopped or destroyed app, at
  * once; those of the former release, once nginx reaches the new one, and those above N, with leave_at set: out of the
- * routes, and gone when nginx has settled without them and `drain` seconds have passed. Gone rows stay until the engine
- * has confirmed that the unit is gone: their number, port and name are taken until then.
+ * routes, and gone when nginx has settled without them and no connection of its own to them is open any more (busy.h),
+ * or `drain` seconds have passed. Gone rows stay until the engine has confirmed that the unit is gone: their number,
+ * port and name are taken until then.
  */
 #ifndef NAP_LEAD_PLAN_H
 #define NAP_LEAD_PLAN_H

@@ -1,5 +1,6 @@
 """The leader against a fake fleet: after each fault, when all is quiet, the units are exactly those declared and the
 routes are right."""
+import socket
 import subprocess
 
 import pytest
@@ -108,14 +109,33 @@ def test_a_release_with_another_scale_brings_its_own_number(lead):
     lead.quiet(app)
 
 
-def test_old_instances_drain_after_the_switch(make):
-    lead = make(drain=3)
+def test_old_instances_that_still_answer_drain_after_the_switch(make):
+    lead = make(agent=True, drain=3600, block_port=19000)
+    lead.lead()
+    long, short = lead.web("long"), lead.web("short")
+    port = int(lead.nginx.upstream(long)[0].split(":")[1])
+    with socket.create_server(("127.0.0.1", port)) as listener, socket.create_connection(("127.0.0.1", port)) as visitor:
+        served, _ = listener.accept()
+        for app in (long, short):
+            lead.deploy(app, lead.release(app))
+        until(lambda: lead.rows(short) == [(2, 1, "ready")])        # nobody holds it
+        until(lambda: lead.value("SELECT now() > leave_at + interval '3 seconds' FROM instance WHERE leave_at IS NOT NULL") == "t")
+        assert lead.rows(long) == [(1, 1, "ready"), (2, 1, "ready")]
+        served.close()
+        visitor.close()
+        until(lambda: lead.rows(long) == [(2, 1, "ready")])
+
+
+def test_what_still_answers_goes_when_the_drain_is_over(make):
+    lead = make(agent=True, drain=3, block_port=19000)
     lead.lead()
     app = lead.web("web")
-    release = lead.release(app)
-    lead.deploy(app, release)
-    assert lead.rows(app) == [(1, 1, "ready"), (2, 1, "ready")]
-    until(lambda: lead.rows(app) == [(2, 1, "ready")])
+    port = int(lead.nginx.upstream(app)[0].split(":")[1])
+    with socket.create_server(("127.0.0.1", port)) as listener, socket.create_connection(("127.0.0.1", port)):
+        served, _ = listener.accept()
+        lead.deploy(app, lead.release(app))
+        until(lambda: lead.rows(app) == [(2, 1, "ready")])
+        served.close()
     left = lead.value("SELECT extract(epoch FROM max(at) FILTER (WHERE kind = 'instance.stopping') - (SELECT switched_at FROM app)) "
                       "FROM event")
     assert float(left) >= 3
