@@ -30,16 +30,18 @@ static bool name_trees(
 bool release_bring(
 	struct job *job, const struct job_app *app, struct release_plan *plan, struct err *e)
 {
-	bool built = plan->profile.build[0] != '\0';
-
 	if (!name_trees(job, app, plan, e) || !job_step(job, "release", e) ||
 		!release_create(job, plan, e))
 		return false;
-	if (!tree_is_there(job, plan->tree) &&
-		(!job_step(job, "tree", e) || !tree_make(job, plan->commit, plan->source,
-						      app->current_commit, app->current_source, e)))
-		return false;
-	if (built && (!job_step(job, "build", e) || !build_make(job, plan, env_of(app, plan), e)))
+	if (!tree_is_there(job, plan->tree)) {
+		if (!job_step(job, "tree", e) ||
+			!tree_make(job, plan->commit, plan->source, app->current_commit,
+				app->current_source, e))
+			return false;
+		job_say(job, "source prepared");
+	}
+	if (plan->profile.build[0] &&
+		(!job_step(job, "build", e) || !build_make(job, plan, env_of(app, plan), e)))
 		return false;
 	return release_roll_out(job, e);
 }

@@ -177,7 +177,10 @@ bool build_make(struct job *job, const struct release_plan *plan, const char *en
 	}
 	if (!declare(job, plan, env, &number, e))
 		return false;
+	job_say(job, "building");
 	ok = wait_end(job, number, &view, e) && judge(job, plan, &view, e);
+	if (ok)
+		job_say(job, "built");
 	/* given back: the build goes on and the next worker waits for it */
 	if (!job->stopping && !job->lost && !build_leave(job->db, job->release_id, &ignored))
 		job_say(job, "could not end the build's unit: %s", ignored.msg);

@@ -150,6 +150,8 @@ bool release_plan(struct job *job, const struct job_app *app, const char *commit
 	if (!p.profile.memory && !app->memory_override)
 		job_say(job, "the profile names no memory: an instance gets %lld MiB",
 			(long long)(p.memory >> 20));
+	job_say(job, "profile checked: %lld MiB of memory, scale %d%s", (long long)(p.memory >> 20),
+		p.scale, p.profile.build[0] ? ", with a build" : "");
 	*ret = p;
 	return true;
 }
@@ -353,6 +355,17 @@ static enum rollout look(struct job *job, const PGresult *r, bool late, struct e
 	return ROLLOUT_GOES_ON;
 }
 
+static bool tell_ready(struct job *job, bool first, int64_t ready, int64_t want, struct err *e)
+{
+	if (first && want == 0)
+		job_say(job, "no instance is asked for");
+	else if (first)
+		job_say(job, "starting %lld instance%s", (long long)want, want == 1 ? "" : "s");
+	if (ready > 0)
+		job_say(job, "%lld of %lld ready", (long long)ready, (long long)want);
+	return job_progress(job, (int)ready, (int)want, e);
+}
+
 static bool wait_ready(struct job *job, struct err *e)
 {
 	int64_t patience = (job->cfg->ready_timeout + 15) * 1000, since = clock_mono_ms(),
@@ -361,7 +374,7 @@ static bool wait_ready(struct job *job, struct err *e)
 	for (;;) {
 		auto_result PGresult *r = NULL;
 		enum rollout state;
-		int64_t ready;
+		int64_t ready, want;
 
 		if (!db_query(job->db, &r, e, READY, I64(job->app_id), I64(job->release_id)))
 			return false;
@@ -369,11 +382,11 @@ static bool wait_ready(struct job *job, struct err *e)
 			return err_set(
 				e, ERR_CONFLICT, "app_deleting", "app \"%s\" is gone", job->app);
 		ready = db_i64(r, 0, "ready");
+		want = db_i64(r, 0, "want");
 		if (ready != best || !db_bool(r, 0, "reachable")) {
 			/* progress, or an engine that is away: patience begins anew */
 			since = clock_mono_ms();
-			if (ready != best &&
-				!job_progress(job, (int)ready, (int)db_i64(r, 0, "want"), e))
+			if (ready != best && !tell_ready(job, best < 0, ready, want, e))
 				return false;
 			best = ready;
 		}
@@ -424,8 +437,10 @@ static bool switch_route(struct job *job, struct err *e)
 	return tx_commit(&tx, e);
 }
 
+/* 1: it has no route; 2: visitors reach it */
 SQL(ROUTED,
-	"SELECT (a.routed_release_id IS NOT DISTINCT FROM $2 OR NOT r.sidekick OR NOT a.listened)::integer FROM app a, release r "
+	"SELECT CASE WHEN NOT r.sidekick OR NOT a.listened THEN 1 WHEN a.routed_release_id IS NOT DISTINCT FROM $2 "
+	"THEN 2 ELSE 0 END FROM app a, release r "
 	"WHERE a.id = $1 AND r.id = $2");
 
 bool release_wait_routed(struct job *job, int64_t release, struct err *e)
@@ -438,7 +453,9 @@ bool release_wait_routed(struct job *job, int64_t release, struct err *e)
 		if (!routed && !job_wait(job, 200) && (job->lost || job->stopping))
 			return job_stopped(job, e);
 	}
-	if (!routed)
+	if (routed == 2)
+		job_say(job, "routed");
+	else if (!routed)
 		job_say(job, "the route has not moved yet; it will when nginx answers");
 	return true;
 }

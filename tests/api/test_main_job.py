@@ -179,8 +179,11 @@ def test_a_push_makes_the_app_and_tells_its_deploy(nap, tenant, tmp_path):
     git("-C", work, "commit", "-q", "-m", "first")
     r = run_git("-C", work, "push", tenant.git_url("pushed"), "main")
     assert r.returncode == 0, r.stdout
-    told = [line for line in r.stdout.splitlines() if line.startswith("remote: ")]
+    told = [line[8:].rstrip() for line in r.stdout.splitlines() if line.startswith("remote: ")]
     app = tenant.app("pushed")
+    steps = ["profile checked: 64 MiB of memory, scale 2", "commit ", "source prepared", "starting 2 instances", "2 of 2 ready",
+             "routed", "deployed as release 1: "]
+    assert [step for line in told for step in steps if line.startswith(step)] == steps, told
     assert app["state"] == "running" and app["commit"] == git("-C", work, "rev-parse", "HEAD")
     assert app["address"] in told[-1]
     assert tenant.visit(app).json()["word"] == "pushed"
