@@ -40,6 +40,9 @@ test_profile_CPPFLAGS = $(AM_CPPFLAGS) -DPROFILES='"$(abs_top_srcdir)/tests/prof
 test_profile_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
 test_applog_SOURCES = tests/unit/test_applog.c
 test_applog_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
+check_PROGRAMS += test_template
+test_template_SOURCES = tests/unit/test_template.c
+test_template_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)
 check_PROGRAMS += test_serve
 test_serve_SOURCES = tests/unit/test_serve.c
 test_serve_LDADD = libnap.a $(CMOCKA_LIBS) $(nap_LIBS)

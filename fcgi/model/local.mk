@@ -5,4 +5,5 @@ libnap_a_SOURCES += \
 	%D%/name.c %D%/name.h \
 	%D%/profile.c %D%/profile.h \
 	%D%/source.c %D%/source.h \
+	%D%/template.c %D%/template.h \
 	%D%/unit.c %D%/unit.h

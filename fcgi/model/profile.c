@@ -110,13 +110,18 @@ static void key_scale(struct parser *in, struct slice value)
 
 static void key_lines(struct parser *in, const char *key, struct buf *to, struct slice value)
 {
-	if (value.n == 0) {
+	/* a script's first line begins with its first word; what follows is kept as it is, here documents among it */
+	while (to->len == 0 && value.n > 0 && is_blank(value.p[0])) {
+		value.p++;
+		value.n--;
+	}
+	if (value.n == 0 && to->len == 0) {
 		fault(in, false, key, "value_missing", "%s: is empty", key);
 		return;
 	}
 	buf_add(to, value.p, value.n);
 	buf_putc(to, '\n');
-	if (to->failed || to->len > MAX_COMMAND_BYTES)
+	if (to->failed || to->len > MAX_COMMAND_BYTES + 1) /* the newline is ours */
 		fault(in, true, key, "too_long", "%s: has more than %d bytes in all", key,
 			MAX_COMMAND_BYTES);
 }
@@ -208,21 +213,22 @@ static void key_restart(struct parser *in, struct slice value)
 static const struct {
 	const char *key;
 	void (*read)(struct parser *in, struct slice value);
+	bool whole; /* blanks of its value count, but for the one behind the colon */
 } KEYS[] = {
-	{ "command", key_command },
-	{ "memory", key_memory },
-	{ "scale", key_scale },
-	{ "build", key_build },
-	{ "image", key_image },
-	{ "port", key_port },
-	{ "health", key_health },
-	{ "restart", key_restart },
+	{ "command", key_command, true },
+	{ "memory", key_memory, false },
+	{ "scale", key_scale, false },
+	{ "build", key_build, true },
+	{ "image", key_image, false },
+	{ "port", key_port, false },
+	{ "health", key_health, false },
+	{ "restart", key_restart, false },
 };
 
 static void read_entry(struct parser *in, struct slice line)
 {
-	const char *colon;
-	struct slice key, value;
+	const char *colon, *end = line.p + line.n;
+	struct slice key, value, whole;
 
 	line = slice_trim(line);
 	if (line.n == 0)
@@ -234,10 +240,15 @@ static void read_entry(struct parser *in, struct slice line)
 			(int)MIN(line.n, (size_t)60), line.p);
 		return;
 	}
-	value = slice_trim((struct slice){ colon + 1, line.n - (size_t)(colon + 1 - line.p) });
+	whole = (struct slice){ colon + 1, (size_t)(end - colon - 1) };
+	value = slice_trim(whole);
+	if (whole.n && is_blank(whole.p[0])) {
+		whole.p++;
+		whole.n--;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(KEYS); i++) {
 		if (slice_eq(key, KEYS[i].key)) {
-			KEYS[i].read(in, value);
+			KEYS[i].read(in, KEYS[i].whole ? whole : value);
 			return;
 		}
 	}
@@ -346,6 +357,103 @@ bool profile_parse(const char *text, size_t n, struct arena *a, struct profile *
 			return err_set(e, ERR_INVALID, "profile_invalid", "profile, line %d: %s",
 				ret->faults[i].line, ret->faults[i].text);
 	return true;
+}
+
+/* the physical lines of an entry: those that end in one '\\' go on in the next */
+static struct slice next_entry(struct slice *rest)
+{
+	struct slice line, entry = { rest->p, 0 };
+	bool comment = rest->n && rest->p[0] == '#';
+
+	while (slice_line(rest, &line))
+		if (comment || !goes_on(line))
+			break;
+	entry.n = (size_t)(rest->p - entry.p);
+	return entry;
+}
+
+static bool is_command(struct slice entry)
+{
+	const char *colon = memchr(entry.p, ':', entry.n);
+
+	return colon && entry.p[0] != '#' &&
+	       slice_eq(
+		       slice_trim((struct slice){ entry.p, (size_t)(colon - entry.p) }), "command");
+}
+
+static void put_command(struct buf *b, const char *command, bool crlf)
+{
+	struct slice rest = slice_of(command), line;
+
+	while (slice_line(&rest, &line)) {
+		buf_puts(b, "command: ");
+		buf_add(b, line.p, line.n);
+		buf_puts(b, crlf ? "\r\n" : "\n");
+	}
+}
+
+char *profile_with_command(
+	struct arena *a, const char *text, size_t n, const char *command, size_t *ret_n)
+{
+	struct slice rest = { text, n };
+	bool put = false, crlf = memmem(text, n, "\r\n", 2) != NULL;
+	auto_buf struct buf b;
+	char *copy;
+
+	buf_init(&b, 2 * MAX_PROFILE_BYTES);
+	if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		buf_add(&b, text, 3);
+		rest = (struct slice){ text + 3, n - 3 };
+	}
+	while (rest.n) {
+		struct slice entry = next_entry(&rest);
+
+		if (!is_command(entry)) {
+			buf_add(&b, entry.p, entry.n);
+		} else if (!put) {
+			put_command(&b, command, crlf);
+			put = true;
+		}
+	}
+	if (!put) {
+		if (b.len && b.data[b.len - 1] != '\n')
+			buf_puts(&b, crlf ? "\r\n" : "\n");
+		put_command(&b, command, crlf);
+	}
+	*ret_n = b.len;
+	copy = arena_alloc(a, b.len + 1);
+	memcpy(copy, b.data, b.len);
+	return copy;
+}
+
+const char *profile_command_wrong(struct arena *a, const char *command)
+{
+	struct slice rest = slice_of(command), line;
+	struct profile p;
+	struct err e;
+	char *text;
+	size_t n;
+
+	if (command[strspn(command, " \t\r\n")] == '\0')
+		return "is blank";
+	if (!utf8_valid(command, strlen(command)))
+		return "is not UTF-8";
+	if (strlen(command) > MAX_COMMAND_BYTES)
+		return arena_printf(a, "has more than %d bytes", MAX_COMMAND_BYTES);
+	for (int number = 1; slice_line(&rest, &line); number++) {
+		if (goes_on(line))
+			return arena_printf(
+				a, "line %d ends in a backslash: write it as one line", number);
+		if (line.p[line.n] == '\r')
+			return arena_printf(a, "line %d ends in a carriage return", number);
+	}
+	text = profile_with_command(a, "", 0, command, &n);
+	n = strlen(command);
+	while (n && command[n - 1] == '\n')
+		n--;
+	if (!profile_parse(text, strlen(text), a, &p, &e) || strncmp(p.command, command, n) != 0)
+		return "cannot be written as lines of a profile";
+	return NULL;
 }
 
 const char *profile_restart_word(enum profile_restart r)

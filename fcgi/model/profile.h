@@ -50,6 +50,19 @@ struct profile {
 NODISCARD bool profile_parse(
 	const char *text, size_t n, struct arena *a, struct profile *ret, struct err *e);
 
+/*
+ * text with other command lines, each line of command one: they stand where the first of the old ones stood, or at the
+ * end; every other byte is kept. Of a: n bytes and a NUL.
+ */
+char *profile_with_command(
+	struct arena *a, const char *text, size_t n, const char *command, size_t *ret_n);
+
+/*
+ * What keeps a command from standing in a profile so that sh reads it byte for byte, or NULL. It begins with a word;
+ * newlines at its end do not count.
+ */
+const char *profile_command_wrong(struct arena *a, const char *command);
+
 const char *profile_restart_word(enum profile_restart r);
 /* "", "none" or the path, as release.health keeps it */
 const char *profile_health_word(const struct profile *p);
