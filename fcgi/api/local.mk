@@ -16,6 +16,7 @@ libnap_a_SOURCES += \
 	%D%/releases.c \
 	%D%/routes.c %D%/routes.h \
 	%D%/scale.c \
+	%D%/similar.c %D%/similar.h \
 	%D%/session.c \
 	%D%/tenants.c \
 	%D%/tokens.c

@@ -18,6 +18,7 @@ static const struct route_table *const TABLES[] = {
 	&profile_table,
 	&releases_table,
 	&scale_table,
+	&similar_table,
 	&session_table,
 	&tenants_table,
 	&tokens_table,

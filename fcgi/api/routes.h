@@ -29,6 +29,7 @@ extern const struct route_table operations_table;
 extern const struct route_table profile_table;
 extern const struct route_table releases_table;
 extern const struct route_table scale_table;
+extern const struct route_table similar_table;
 extern const struct route_table session_table;
 extern const struct route_table tenants_table;
 extern const struct route_table tokens_table;

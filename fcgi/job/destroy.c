@@ -8,9 +8,14 @@
 #include <errno.h>
 
 SQL(DESTROY_BUILDS, "UPDATE build SET want = 'gone' WHERE app_id = $1 AND want <> 'gone'");
-SQL(DESTROY_LEFT, "SELECT (SELECT count(*) FROM instance WHERE app_id = $1) AS instances, "
-		  "(SELECT count(*) FROM build WHERE app_id = $1 AND state <> 'gone') AS builds, "
-		  "(SELECT reachable FROM engine) AS reachable");
+SQL(DESTROY_LEFT,
+	"SELECT (SELECT count(*) FROM instance WHERE app_id = $1) AS instances, "
+	"(SELECT count(*) FROM build WHERE app_id = $1 AND state <> 'gone') AS builds, "
+	/* apps that are being made similar to it take their source from it */
+	"(SELECT count(*) FROM operation WHERE kind = 'similar' AND state IN ('queued', 'running') "
+	"AND args->>'parent' = $1::bigint::text AND NOT EXISTS (SELECT 1 FROM operation_step s "
+	"WHERE s.operation_id = operation.id AND s.name = 'start')) AS similar, "
+	"(SELECT reachable FROM engine) AS reachable");
 
 /* the leader ends the units of an app that is marked so; its rows go when the engine has confirmed each */
 static bool wait_units(struct job *job, struct err *e)
@@ -29,9 +34,11 @@ static bool wait_units(struct job *job, struct err *e)
 		total = MAX(total, left);
 		if (!job_progress(job, (int)(total - left), (int)total, e))
 			return false;
-		if (left == 0)
+		if (left == 0 && db_i64(r, 0, "similar") == 0)
 			break;
-		job_waiting(job, db_bool(r, 0, "reachable") ? NULL : "the engine is away");
+		job_waiting(job, left == 0		      ? "similar apps are being made of it"
+				 : db_bool(r, 0, "reachable") ? NULL
+							      : "the engine is away");
 		if (!job_wait(job, 1000))
 			return job_stopped(job, e);
 	}

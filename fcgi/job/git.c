@@ -102,7 +102,7 @@ bool git_run(struct job *job, const struct git_run *run, struct proc_result *ret
 	for (size_t i = 0; i < ARRAY_SIZE(FIXED); i++)
 		argv_add(&v, &job->a, FIXED[i]);
 	add_protocols(job, &v);
-	argv_addf(&v, &job->a, "--git-dir=%s", git_dir(job));
+	argv_addf(&v, &job->a, "--git-dir=%s", run->dir ? run->dir : git_dir(job));
 	for (const char *const *p = run->args; *p; p++)
 		argv_add(&v, &job->a, *p);
 	spec.argv = v.v;

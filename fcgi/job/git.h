@@ -48,6 +48,7 @@ struct git_run {
 	size_t input_len, max;
 	proc_line_fn *on_line;
 	void *line_ctx;
+	const char *dir;  /* another repository than the app's; NULL: that one */
 	int64_t max_file; /* no file that it writes may be larger; 0: any */
 	bool say;	  /* its output goes to the operation's log */
 };

@@ -192,6 +192,17 @@ bool job_stopped(struct job *job, struct err *e)
 		e, ERR_INTERNAL, "lost", "operation %lld has another worker", (long long)job->id);
 }
 
+bool job_passes(const struct job *job, const struct err *e)
+{
+	static const char *const codes[] = { "database_unavailable", "database_timeout",
+		"database_busy", "retry", "locked" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		if (streq(codes[i], e->code))
+			return true;
+	return job->stopping;
+}
+
 bool job_wait(struct job *job, int ms)
 {
 	/* other operations' notices wake it too: not more often than 20 times a second */

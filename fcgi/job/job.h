@@ -71,6 +71,9 @@ bool job_goes_on(void *job);
 /* What a stopped job returns: ERR_CONFLICT "operation_cancelled", ERR_INTERNAL "lost" or ERR_BUSY "stopping". */
 bool job_stopped(struct job *job, struct err *e);
 
+/* not the operation's fault, or this process is to end: it is tried again */
+bool job_passes(const struct job *job, const struct err *e);
+
 /* Sleeps until a notification comes or ms have passed; false as job_goes_on. */
 bool job_wait(struct job *job, int ms);
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "job/git.h"
+#include "job/pool.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -262,8 +263,8 @@ bool keep_sweep(struct job *self, int64_t min_age_s, struct err *e)
 {
 	sweep_work(self, min_age_s);
 	sweep_trash(self, min_age_s);
-	return sweep_push_names(self, min_age_s, e) && sweep_releases(self, e) &&
-	       sweep_trees(self, min_age_s, e);
+	return sweep_push_names(self, min_age_s, e) && pool_sweep(self, min_age_s, e) &&
+	       sweep_releases(self, e) && sweep_trees(self, min_age_s, e);
 }
 
 static const char SWEEP_LOCK[] = "SELECT pg_try_advisory_lock(hashtext('nap sweep'))::integer";

@@ -11,6 +11,11 @@
 #include "job/job.h"
 
 job_fn job_deploy, job_push, job_rollback, job_env, job_scale, job_start, job_stop, job_restart,
-	job_destroy;
+	job_destroy, job_similar;
+
+/*
+ * Waits until all members of ids, a PostgreSQL array, run or have ended. ERR_INVALID "members_failed", with their names.
+ */
+NODISCARD bool members_settle(struct job *job, const char *ids, struct err *e);
 
 #endif

@@ -10,10 +10,12 @@ libnap_a_SOURCES += \
 	%D%/keep.c %D%/keep.h \
 	%D%/kinds.h \
 	%D%/lease.c %D%/lease.h \
+	%D%/pool.c %D%/pool.h \
 	%D%/push.c \
 	%D%/release.c %D%/release.h \
 	%D%/restart.c \
 	%D%/rollback.c \
 	%D%/run.c %D%/run.h \
+	%D%/similar.c \
 	%D%/settle.c %D%/settle.h \
 	%D%/tree.c %D%/tree.h

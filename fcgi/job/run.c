@@ -28,6 +28,7 @@ static const struct kind {
 	{ "stop", job_stop, false },
 	{ "restart", job_restart, false },
 	{ "destroy", job_destroy, false },
+	{ "similar", job_similar, false },
 };
 
 static volatile sig_atomic_t stop;
@@ -65,18 +66,6 @@ static bool run_kind(struct job *job, struct err *e)
 	return kind->run(job, e);
 }
 
-/* not the operation's fault: it is tried again */
-static bool is_passing(const struct job *job, const struct err *e)
-{
-	static const char *const codes[] = { "database_unavailable", "database_timeout",
-		"database_busy", "retry", "locked" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
-		if (streq(codes[i], e->code))
-			return true;
-	return job->stopping;
-}
-
 /* what it wrote last, of the build or of the instances */
 static json_t *last_lines(struct job *job, const struct err *why)
 {
@@ -92,7 +81,7 @@ static bool settle(struct job *job, const struct err *why, struct err *e)
 
 	if (job->lost)
 		return true;
-	if (why && is_passing(job, why))
+	if (why && job_passes(job, why))
 		return job_give_back(job, e);
 	if (why && kind && kind->makes_release) {
 		lines = last_lines(job, why);
@@ -113,7 +102,7 @@ static void run_one(struct job *job)
 	LOG(INFO, "operation.start", KV("kind", job->kind), KV("tenant", job->tenant),
 		KV("app", job->app), KV("attempt", job->attempt), KV("req", job->request_id));
 	ok = run_kind(job, &why);
-	if (!ok && !job->lost && !is_passing(job, &why))
+	if (!ok && !job->lost && !job_passes(job, &why))
 		job_say(job, "%s: %s", job->cancelled ? "cancelled" : "failed", why.msg);
 	/* a database that is away comes back; the end must be written */
 	while (!settle(job, ok ? NULL : &why, &e) && !stop)
@@ -121,11 +110,11 @@ static void run_one(struct job *job)
 	LOG(INFO, "operation.end", KV("kind", job->kind), KV("app", job->app),
 		KV("end", job->lost		  ? "lost"
 			  : ok			  ? "succeeded"
-			  : is_passing(job, &why) ? "given back"
+			  : job_passes(job, &why) ? "given back"
 			  : job->cancelled	  ? "cancelled"
 						  : "failed"),
 		KV("code", ok ? "" : why.code), KV("detail", ok ? "" : why.detail));
-	if (!ok && !stop && is_passing(job, &why))
+	if (!ok && !stop && job_passes(job, &why))
 		pause_ms(1000);
 	log_context("operation", NULL);
 }

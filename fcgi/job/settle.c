@@ -18,7 +18,7 @@ SQL(SETTLE,
 	"AND i.state = 'waiting' AND i.reason IS NOT NULL) AS waiting, "
 	"count(i.id) FILTER (WHERE (i.release_id = a.release_id OR w.want = 0) AND i.number > w.want) AS surplus, "
 	"min(i.reason) FILTER (WHERE i.want <> 'gone' AND i.state IN ('waiting', 'failed')) AS reason "
-	"FROM engine e, app a CROSS JOIN LATERAL (SELECT CASE WHEN a.stopped OR a.release_id IS NULL THEN 0 "
+	"FROM engine e, app a CROSS JOIN LATERAL (SELECT CASE WHEN a.stopped OR a.release_id IS NULL OR a.wave IN ('held', 'over') THEN 0 "
 	"ELSE a.instances END AS want) w LEFT JOIN instance i ON i.app_id = a.id WHERE a.id = $1 "
 	"GROUP BY a.id, e.one, w.want");
 

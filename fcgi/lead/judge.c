@@ -269,8 +269,10 @@ static const char *app_state(const struct app *a, const struct count *c)
 								    : "empty";
 	if (a->stopped || a->instances == 0)
 		return "stopped";
-	if (!a->release_id)
+	if (!a->release_id || streq(a->wave, "held"))
 		return "starting";
+	if (streq(a->wave, "over")) /* its units are gone; how it ended stays */
+		return a->state;
 	if (c->all > 0 && c->finished == c->all)
 		return "finished";
 	if (c->ready + c->finished >= a->instances)

@@ -9,7 +9,7 @@
 
 SQL(PLAN_GONE,
 	"UPDATE instance i SET want = 'gone', want_at = now(), state = 'stopping', reason = NULL, since = now() "
-	"FROM app a, release r WHERE a.id = i.app_id AND r.id = i.release_id AND i.want <> 'gone' AND (a.deleting OR a.stopped "
+	"FROM app a, release r WHERE a.id = i.app_id AND r.id = i.release_id AND i.want <> 'gone' AND (a.deleting OR a.stopped OR a.wave IN ('held', 'over') "
 	"OR (i.release_id IS DISTINCT FROM a.release_id AND i.release_id IS DISTINCT FROM a.next_release_id "
 	"AND r.state NOT IN ('live', 'retired')) "
 	"OR (i.leave_at IS NOT NULL AND (NOT i.listened OR ($1::boolean "
@@ -29,7 +29,7 @@ SQL(PLAN_ADD,
 	"SELECT a.tenant_id, a.id, r.id, n, t.name || '.' || a.name || '.v' || r.number || '@' || n || '.service' "
 	"FROM app a JOIN tenant t ON t.id = a.tenant_id JOIN release r ON r.id IN (a.release_id, a.next_release_id) "
 	"CROSS JOIN LATERAL generate_series(1, " WANTED
-	") n WHERE NOT a.stopped AND NOT a.deleting "
+	") n WHERE NOT a.stopped AND NOT a.deleting AND coalesce(a.wave, 'going') = 'going' "
 	"AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.release_id = r.id AND i.number = n) ORDER BY r.id, n "
 	"ON CONFLICT DO NOTHING");
 
@@ -47,13 +47,16 @@ static bool look_busy(struct db *db, struct arena *a, const char **ret, struct e
 	return true;
 }
 
+SQL(PLAN_WAVES, "SELECT nap_waves()");
+
 bool plan_instances(struct db *db, const struct config *cfg, bool settled, struct err *e)
 {
 	auto_arena struct arena a = { 0 };
 	const char *busy;
 
 	/* leave_at is set behind the look at it: between the two lies one tick, which changes the routes */
-	return db_exec(db, NULL, e, PLAN_STAY) && look_busy(db, &a, &busy, e) &&
+	return db_exec(db, NULL, e, PLAN_WAVES) && db_exec(db, NULL, e, PLAN_STAY) &&
+	       look_busy(db, &a, &busy, e) &&
 	       db_exec(db, NULL, e, PLAN_GONE, BOOL(settled), I64(cfg->drain), busy) &&
 	       db_exec(db, NULL, e, PLAN_LEAVE) && db_exec(db, NULL, e, PLAN_ADD);
 }

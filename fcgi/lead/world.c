@@ -4,7 +4,7 @@
 
 SQL(WORLD_APPS,
 	"SELECT a.id, a.tenant_id, a.release_id, a.next_release_id, a.routed_release_id, t.name AS tenant, a.name, a.label, "
-	"a.state, a.port, a.instances, a.running_instances, a.stopped, a.deleting, a.deployed, a.listened, "
+	"a.state, a.port, a.instances, a.running_instances, a.stopped, a.deleting, a.deployed, a.listened, a.wave, "
 	"EXISTS (SELECT 1 FROM operation o WHERE o.app_id = a.id AND (o.state IN ('queued', 'running') "
 	"OR o.ended_at > now() - interval '10 minutes')) AS asked "
 	"FROM app a JOIN tenant t ON t.id = a.tenant_id ORDER BY a.id");
@@ -49,6 +49,7 @@ static bool load_apps(struct world *w, struct db *db, struct err *e)
 			.deleting = db_bool(r, k, "deleting"),
 			.deployed = db_bool(r, k, "deployed"),
 			.listened = db_bool(r, k, "listened"),
+			.wave = db_text(r, k, "wave"),
 			.asked = db_bool(r, k, "asked"),
 		};
 	return true;

@@ -13,6 +13,7 @@
 struct app {
 	int64_t id, tenant_id, release_id, next_release_id, routed_release_id; /* 0: none */
 	const char *tenant, *name, *label, *state;
+	const char *wave; /* "", or its part in a group that takes turns */
 	int port, instances, running;
 	bool stopped, deleting, deployed, listened;
 	bool asked; /* an operation of it is queued, runs, or ended less than 10 minutes ago */

@@ -92,6 +92,13 @@ static bool parse_json(struct request *rq, struct err *e)
 	if (!check_depth(rq->body, rq->body_len, e))
 		return false;
 	v = json_loadb(rq->body, rq->body_len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
+	if (!v && (rq->route->flags & BODY_COMMAND) &&
+		(json_error_code(&fault) == json_error_invalid_utf8 ||
+			json_error_code(&fault) == json_error_null_character ||
+			json_error_code(&fault) == json_error_null_byte_in_key))
+		return err_set(e, ERR_INVALID, "invalid_command",
+			"a command is UTF-8 text without NULs: %s, line %d column %d", fault.text,
+			fault.line, fault.column);
 	if (!v)
 		return err_set(e, ERR_INVALID, "malformed", "no JSON: %s, line %d column %d",
 			fault.text, fault.line, fault.column);

@@ -3,6 +3,9 @@
 const struct row_field APP_FIELDS[] = {
 	{ "name", ROW_TEXT },
 	{ "group", ROW_TEXT },
+	{ "parent", ROW_TEXT },
+	{ "params", ROW_JSON },
+	{ "wave", ROW_TEXT },
 	{ "state", ROW_TEXT },
 	{ "desired_instances", ROW_NUMBER },
 	{ "running_instances", ROW_NUMBER },
@@ -26,7 +29,7 @@ const size_t APP_FIELDS_N = ARRAY_SIZE(APP_FIELDS);
 
 /* clang-format off */
 #define APP_COLUMNS \
-	"SELECT a.name, a.group_name AS \"group\", a.state, a.instances AS desired_instances, a.running_instances, " \
+	"SELECT a.name, a.group_name AS \"group\", a.parent, a.params, a.wave, a.state, a.instances AS desired_instances, a.running_instances, " \
 	"a.scale_override, a.scale_profile, a.memory_bytes AS memory, a.memory_override, a.command, a.command_override, " \
 	"a.url, a.ref, a.branch, a.profile_text IS NOT NULL AS profile_given, r.number AS release, " \
 	"n.number AS next_release, r.commit, " DB_US("a.created_at") " AS created_at, " \
@@ -67,6 +70,13 @@ struct db_ask app_ask_bound(
 	const char *name, const char *after, const char *q, const char *group, const char *state)
 {
 	return (struct db_ask){ ASK_BOUND, { after ? after : "", name, q, group, state }, 5 };
+}
+
+SQL(GET_ALL, APP_COLUMNS "WHERE a.tenant_id = $1 AND a.id = ANY ($2::bigint[]) ORDER BY a.id");
+
+bool app_get_all(struct db *db, int64_t tenant, const char *ids, PGresult **ret, struct err *e)
+{
+	return db_query(db, ret, e, GET_ALL, I64(tenant), ids);
 }
 
 SQL(GET, APP_COLUMNS "WHERE a.tenant_id = $1 AND a.name = $2");
@@ -141,9 +151,11 @@ bool app_lock(struct db *db, struct arena *a, int64_t tenant, const char *name, 
 SQL(INSERT,
 	"INSERT INTO app (tenant_id, name, group_name, url, url_secret, ref, profile_text, command_override, "
 	"memory_override, memory_bytes, scale_override, scale_profile, command, state, port) "
-	"VALUES ($1, $2, $2, $3, $4, $5, $6, $7, nullif($8::bigint, 0), $9, nullif($10::integer, -1), $11::integer, "
+	"SELECT $1, $2, $2, $3, $4, $5, $6, $7, nullif($8::bigint, 0), $9, nullif($10::integer, -1), $11::integer, "
 	"coalesce($12, ''), CASE WHEN $3::text IS NULL THEN 'empty' ELSE 'starting' END, "
-	"CASE WHEN $13::integer > 0 THEN nap_app_port($13::integer, $14::integer) END) ON CONFLICT DO NOTHING RETURNING id");
+	"CASE WHEN $13::integer > 0 THEN nap_app_port($13::integer, $14::integer) END "
+	/* a group whose root is gone keeps its name */
+	"WHERE NOT EXISTS (SELECT 1 FROM family WHERE tenant_id = $1 AND name = $2) ON CONFLICT DO NOTHING RETURNING id");
 SQL(HOLDER, "SELECT name FROM app WHERE tenant_id = $1 AND label = replace($2, '_', '-')");
 
 bool app_insert(struct db *db, const struct app_new *n, int64_t *ret_id, struct err *e)
@@ -165,6 +177,10 @@ bool app_insert(struct db *db, const struct app_new *n, int64_t *ret_id, struct 
 		return err_set(e, ERR_CONFLICT, "name_taken",
 			"application \"%s\" has the same host name as \"%s\" would have",
 			db_text(holder, 0, "name"), n->name);
+	if (db_rows(holder) == 0)
+		return err_set(e, ERR_CONFLICT, "name_taken",
+			"the group \"%s\" has members, and keeps its name while one lives",
+			n->name);
 	return err_set(e, ERR_CONFLICT, "name_taken", "application \"%s\" exists already", n->name);
 }
 

@@ -28,6 +28,10 @@ struct db_ask app_ask_bound(
 NODISCARD bool app_get(
 	struct db *db, int64_t tenant, const char *name, PGresult **ret, struct err *e);
 
+/* the same of many: ids is a PostgreSQL array, "{1,2}"; by id */
+NODISCARD bool app_get_all(
+	struct db *db, int64_t tenant, const char *ids, PGresult **ret, struct err *e);
+
 /* What a handler must know of an app before it changes it. */
 struct app {
 	int64_t id, version;

@@ -7,6 +7,7 @@ libnap_a_SOURCES += \
 	%D%/engine_view.c %D%/engine_view.h \
 	%D%/event.c %D%/event.h \
 	%D%/first_login.c %D%/first_login.h \
+	%D%/group.c %D%/group.h \
 	%D%/instance.c %D%/instance.h \
 	%D%/migrate.c %D%/migrate.h \
 	%D%/operation.c %D%/operation.h \
