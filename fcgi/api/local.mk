@@ -4,6 +4,7 @@ libnap_a_SOURCES += \
 	%D%/env.c \
 	%D%/events.c \
 	%D%/git_auth.c \
+	%D%/groups.c \
 	%D%/health.c \
 	%D%/hooks.c \
 	%D%/node.c \
@@ -12,6 +13,8 @@ libnap_a_SOURCES += \
 	%D%/metrics.c \
 	%D%/openapi.c %D%/openapi.h \
 	%D%/operations.c \
+	%D%/outputs.c \
+	%D%/results.c \
 	%D%/profile.c \
 	%D%/releases.c \
 	%D%/routes.c %D%/routes.h \

@@ -4,6 +4,7 @@
 #include "api/routes.h"
 
 #include "model/address.h"
+#include "model/template.h"
 #include "serve/operation_json.h"
 #include "store/build.h"
 #include "store/credential.h"
@@ -12,7 +13,8 @@ SQL(NODE_UNIT, "SELECT * FROM nap_node_unit($1)");
 SQL(NODE_ANNOUNCE, "SELECT nap_node_announce($1, $2)::integer AS interval");
 SQL(NODE_EXIT,
 	"SELECT nap_node_exit($1, $2, to_timestamp($3::bigint / 1000000.0), to_timestamp($4::bigint / 1000000.0), "
-	"$5, $6, $7, $8, $9, $10)::integer");
+	"$5, $6, $7, $8, $9, $10, $11::json)::integer");
+SQL(NODE_PARAMS, "SELECT nap_node_params($1) AS params");
 SQL(NODE_TOKEN, "SELECT nap_node_token($1, $2::bytea)");
 SQL(NODE_APP_PORT, "SELECT nap_node_app_port($1)");
 
@@ -70,6 +72,22 @@ static bool put_address(struct request *rq, const PGresult *r, json_t *env, stru
 	return true;
 }
 
+/* NAP_PARAM_SEED and the like: what its template put into a member's command */
+static bool put_params(struct request *rq, const PGresult *r, json_t *env, struct err *e)
+{
+	auto_result PGresult *row = NULL;
+	json_auto_t *params = NULL;
+	const char *name;
+	json_t *value;
+
+	if (!db_query(rq->db, &row, e, NODE_PARAMS, I64(db_i64(r, 0, "app_id"))))
+		return false;
+	params = json_loads(db_text(row, 0, "params"), 0, NULL);
+	json_object_foreach (params, name, value)
+		(void)json_object_set(env, template_variable(rq->a, name), value);
+	return true;
+}
+
 /* A token that reads the endpoints of its own app and group and ends with the release: new at each start. */
 static bool put_token(struct request *rq, const char *unit, json_t *env, struct err *e)
 {
@@ -107,7 +125,7 @@ static bool put_instance(
 	/* on this machine only nap's nginx is to reach it; on a cluster the other machines' do */
 	set(env, "HOST", json_string(rq->cfg->engine[0] ? "0.0.0.0" : "127.0.0.1"));
 	set(env, "NAP_INSTANCE", json_string(db_text(r, 0, "number")));
-	ok = put_address(rq, r, env, e) && put_token(rq, unit, env, e);
+	ok = put_address(rq, r, env, e) && put_params(rq, r, env, e) && put_token(rq, unit, env, e);
 	response_json(rs, 200, body);
 	return ok;
 }
@@ -183,6 +201,7 @@ struct exit_body {
 	const char *run_id, *result, *stdout_sha256;
 	struct body_i64 started_us, ended_us, exit_code, exit_signal, stdout_bytes;
 	struct body_bool listened;
+	json_t *values;
 };
 
 #define EXIT_FIELD(name, kind, flags) \
@@ -200,6 +219,7 @@ static const struct body_field EXIT[] = {
 	EXIT_FIELD(stdout_bytes, BODY_I64, BODY_NULL),
 	EXIT_FIELD(stdout_sha256, BODY_STRING, BODY_NULL),
 	EXIT_FIELD(listened, BODY_BOOL, 0),
+	EXIT_FIELD(values, BODY_OBJECT, 0),
 };
 
 /* NULL where it was not given */
@@ -212,6 +232,7 @@ static bool node_exit(struct request *rq, struct response *rs, struct err *e)
 {
 	const char *unit = request_param(rq, "unit"), *run;
 	struct exit_body in = { 0 };
+	auto_free char *values = NULL;
 	int64_t known;
 
 	if (!body_decode(rq, EXIT, ARRAY_SIZE(EXIT), &in, e))
@@ -219,10 +240,12 @@ static bool node_exit(struct request *rq, struct response *rs, struct err *e)
 	/* an engine that gives its runs no names */
 	run = in.run_id[0] ? in.run_id
 			   : arena_printf(rq->a, "%s/%jd", unit, (intmax_t)in.ended_us.n);
+	if (json_object_size(in.values))
+		values = json_dumps(in.values, JSON_COMPACT);
 	if (!db_one_i64(rq->db, &known, e, NODE_EXIT, unit, run, number(rq->a, &in.started_us),
 		    number(rq->a, &in.ended_us), number(rq->a, &in.exit_code),
 		    number(rq->a, &in.exit_signal), in.result, number(rq->a, &in.stdout_bytes),
-		    in.stdout_sha256, BOOL(in.listened.on)))
+		    in.stdout_sha256, BOOL(in.listened.on), values))
 		return false;
 	if (!known)
 		return request_not_found(rq, e);

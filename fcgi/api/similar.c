@@ -10,7 +10,7 @@
 #define MAX_COMMANDS_BYTES (8 * 1024 * 1024) /* of all members together */
 
 /* clang-format off */
-const struct body_field SIMILAR_BODY[] = {
+const struct body_field SIMILAR_BODY[SIMILAR_BODY_FIELDS] = {
 	{ "command", BODY_STRING, offsetof(struct similar_body, command), .code = "invalid_command",
 		.help = "the start command instead of the profile's; {1..20}, {1..9..2}, {01..10}, {0.1,0.01}, each also named "
 			"as in {seed:1..20}, make a command for each value, several their product" },
@@ -25,7 +25,6 @@ const struct body_field SIMILAR_BODY[] = {
 		.help = "number of the release to start from, else the one that serves" },
 };
 /* clang-format on */
-const size_t SIMILAR_BODY_N = ARRAY_SIZE(SIMILAR_BODY);
 
 struct members {
 	json_t *list; /* [{"command", "params", "name"?}] */
@@ -349,8 +348,8 @@ static bool similar_post(struct request *rq, struct response *rs, struct err *e)
 	struct similar_body body = { 0 };
 	struct app app;
 
-	return body_decode(rq, SIMILAR_BODY, SIMILAR_BODY_N, &body, e) && app_take(rq, &app, e) &&
-	       similar_make(rq, rs, app.name, &body, e);
+	return body_decode(rq, SIMILAR_BODY, SIMILAR_BODY_FIELDS, &body, e) &&
+	       app_take(rq, &app, e) && similar_make(rq, rs, app.name, &body, e);
 }
 
 static const struct route similar_routes[] = {

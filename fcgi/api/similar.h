@@ -13,8 +13,8 @@ struct similar_body {
 	struct body_bool literal;
 	struct body_i64 parallel, release;
 };
-extern const struct body_field SIMILAR_BODY[];
-extern const size_t SIMILAR_BODY_N;
+#define SIMILAR_BODY_FIELDS 6
+extern const struct body_field SIMILAR_BODY[SIMILAR_BODY_FIELDS];
 
 /*
  * app: the locked app that the new ones are made from. Answers 202 with {"apps", "operation"}, or with ?dry_run=true 200

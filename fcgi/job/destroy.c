@@ -18,7 +18,7 @@ SQL(DESTROY_LEFT,
 	"(SELECT reachable FROM engine) AS reachable");
 
 /* the leader ends the units of an app that is marked so; its rows go when the engine has confirmed each */
-static bool wait_units(struct job *job, struct err *e)
+static bool wait_units(struct job *job, bool alone, struct err *e)
 {
 	int64_t total = 0;
 
@@ -32,7 +32,7 @@ static bool wait_units(struct job *job, struct err *e)
 			return false;
 		left = db_i64(r, 0, "instances") + db_i64(r, 0, "builds");
 		total = MAX(total, left);
-		if (!job_progress(job, (int)(total - left), (int)total, e))
+		if (alone && !job_progress(job, (int)(total - left), (int)total, e))
 			return false;
 		if (left == 0 && db_i64(r, 0, "similar") == 0)
 			break;
@@ -84,6 +84,11 @@ static bool remove_rows(struct job *job, struct err *e)
  */
 bool job_destroy(struct job *job, struct err *e)
 {
-	return job_step(job, "stop", e) && wait_units(job, e) && job_step(job, "destroy", e) &&
-	       remove_repository(job, e) && remove_rows(job, e);
+	return job_step(job, "stop", e) && wait_units(job, true, e) &&
+	       job_step(job, "destroy", e) && remove_repository(job, e) && remove_rows(job, e);
+}
+
+bool destroy_app(struct job *job, struct err *e)
+{
+	return wait_units(job, false, e) && remove_repository(job, e) && remove_rows(job, e);
 }

@@ -11,7 +11,10 @@
 #include "job/job.h"
 
 job_fn job_deploy, job_push, job_rollback, job_env, job_scale, job_start, job_stop, job_restart,
-	job_destroy, job_similar;
+	job_destroy, job_similar, job_group;
+
+/* job_destroy for job->app_id as one of many: no steps, no progress. */
+NODISCARD bool destroy_app(struct job *job, struct err *e);
 
 /*
  * Waits until all members of ids, a PostgreSQL array, run or have ended. ERR_INVALID "members_failed", with their names.

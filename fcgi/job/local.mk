@@ -10,6 +10,7 @@ libnap_a_SOURCES += \
 	%D%/keep.c %D%/keep.h \
 	%D%/kinds.h \
 	%D%/lease.c %D%/lease.h \
+	%D%/members.c \
 	%D%/pool.c %D%/pool.h \
 	%D%/push.c \
 	%D%/release.c %D%/release.h \

@@ -29,6 +29,7 @@ static const struct kind {
 	{ "restart", job_restart, false },
 	{ "destroy", job_destroy, false },
 	{ "similar", job_similar, false },
+	{ "group", job_group, false },
 };
 
 static volatile sig_atomic_t stop;

@@ -8,7 +8,6 @@
 #include "job/kinds.h"
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "job/pool.h"
@@ -215,78 +214,6 @@ static bool make_releases(struct job *job, struct similar *s, struct err *e)
 	       db_exec(job->db, NULL, e, SIMILAR_RELEASES, text, I64(s->release), job->tenant,
 		       job->created_by) &&
 	       tx_commit(&tx, e);
-}
-
-/* Members that were destroyed meanwhile count as settled; those whose turn has not come are not waited for. */
-SQL(SIMILAR_LOOK,
-	"SELECT count(*) FILTER (WHERE state IN ('running', 'finished', 'stopped') OR deleting) AS settled, "
-	"count(*) FILTER (WHERE state = 'failed' AND NOT deleting) AS failed, count(*) AS all, "
-	"(array_agg(name ORDER BY turn) FILTER (WHERE state = 'failed' AND NOT deleting))[1:10] AS failed_names, "
-	"(array_agg(name ORDER BY turn) FILTER (WHERE state NOT IN ('running', 'finished', 'stopped', 'failed') "
-	"AND NOT deleting))[1:10] AS late_names, (SELECT reachable FROM engine) AS reachable, "
-	"(SELECT min(reason) FROM instance i WHERE i.app_id = ANY ($1::bigint[]) AND i.state = 'waiting') AS reason "
-	"FROM app WHERE id = ANY ($1::bigint[])");
-
-/* "{a,b}" as people read it */
-static const char *names_of(struct job *job, const PGresult *r, const char *column)
-{
-	char *text = arena_strdup(&job->a, db_text(r, 0, column));
-	size_t n = strlen(text);
-	const char *list = "";
-
-	if (n < 2)
-		return "";
-	text[n - 1] = '\0';
-	for (char *p = text + 1; *p;) {
-		size_t len = strcspn(p, ",");
-
-		list = arena_printf(&job->a, "%s%s%.*s", list, list[0] ? ", " : "", (int)len, p);
-		p += len + (p[len] == ',');
-	}
-	return list;
-}
-
-static bool not_all(struct job *job, const PGresult *r, const char *column, const char *what,
-	int64_t n, struct err *e)
-{
-	return err_set(e, ERR_INVALID, "members_failed", "%lld of %lld members %s: %.120s",
-		(long long)n, (long long)db_i64(r, 0, "all"), what, names_of(job, r, column));
-}
-
-bool members_settle(struct job *job, const char *ids, struct err *e)
-{
-	int64_t patience = (job->cfg->ready_timeout + 15) * 1000, since = clock_mono_ms(),
-		best = -1;
-
-	for (;;) {
-		auto_result PGresult *r = NULL;
-		int64_t settled, failed, all;
-
-		if (!db_query(job->db, &r, e, SIMILAR_LOOK, ids))
-			return false;
-		settled = db_i64(r, 0, "settled");
-		failed = db_i64(r, 0, "failed");
-		all = db_i64(r, 0, "all");
-		if (settled + failed != best || !db_bool(r, 0, "reachable")) {
-			since = clock_mono_ms();
-			if (settled + failed != best &&
-				!job_progress(job, (int)(settled + failed), (int)all, e))
-				return false;
-			best = settled + failed;
-		}
-		job_waiting(job, !db_bool(r, 0, "reachable")  ? "the engine is away"
-				 : db_is_null(r, 0, "reason") ? NULL
-							      : db_text(r, 0, "reason"));
-		if (settled + failed >= all) {
-			job_waiting(job, NULL);
-			return failed == 0 || not_all(job, r, "failed_names", "failed", failed, e);
-		}
-		if (clock_mono_ms() - since > patience)
-			return not_all(job, r, "late_names", "are not ready yet",
-				all - settled - failed, e);
-		if (!job_wait(job, 500))
-			return job_stopped(job, e);
-	}
 }
 
 SQL(SIMILAR_UNDO,

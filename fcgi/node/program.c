@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 
 #define MAX_FILE    65536
+#define MAX_RESULT  4096 /* bytes of a line with results */
+#define MAX_VALUES  64
 #define LOOK_MS	    500	 /* for a listener, in the first minute */
 #define LOOK_MS_OLD 5000 /* and later */
 
@@ -30,6 +32,14 @@ struct program {
 	int signals;
 	crypto_hash_sha256_state sha;
 	int64_t bytes;
+	/* the line being written, while it may be a result: "nap: key=value …" */
+	char line[MAX_RESULT];
+	size_t line_n;
+	bool line_lost; /* it is none, or too long */
+	struct value {
+		char *key, *text;
+	} values[MAX_VALUES];
+	size_t values_n;
 	struct policy_end end;
 	bool ended;
 	int64_t next_look_ms;
@@ -89,13 +99,27 @@ static void write_ends(const struct program *p, const int64_t *ends, size_t n)
 	put(p->exit, "ends", text);
 }
 
+/* value.KEY=TEXT lines; neither holds a newline */
+static char *values_text(const struct program *p)
+{
+	char *all = xstrdup("");
+
+	for (size_t i = 0; i < p->values_n; i++) {
+		char *more = xasprintf("%svalue.%s=%s\n", all, p->values[i].key, p->values[i].text);
+
+		free(all);
+		all = more;
+	}
+	return all;
+}
+
 static void write_record(const struct program *p, const struct policy_verdict *v)
 {
 	unsigned char hash[crypto_hash_sha256_BYTES];
 	char hex[2 * sizeof hash + 1], code[16] = "", sig[16] = "";
 	crypto_hash_sha256_state sha = p->sha;
 	const char *run_id = getenv("INVOCATION_ID");
-	auto_free char *text = NULL;
+	auto_free char *text = NULL, *values = values_text(p);
 
 	(void)crypto_hash_sha256_final(&sha, hash);
 	hex_encode(hex, hash, sizeof hash);
@@ -103,10 +127,10 @@ static void write_record(const struct program *p, const struct policy_verdict *v
 		(void)snprintf(p->end.by_signal ? sig : code, sizeof code, "%d", p->end.number);
 	text = xasprintf("run_id=%.64s\nstarted_us=%lld\nended_us=%lld\nexit_code=%s\n"
 			 "exit_signal=%s\nresult=%s\nstdout_bytes=%lld\nstdout_sha256=%s\n"
-			 "listened=%d\nretry_us=%lld\n",
+			 "listened=%d\nretry_us=%lld\n%s",
 		run_id ? run_id : "", (long long)p->end.started_us, (long long)p->end.ended_us,
 		code, sig, v ? v->result : "running", (long long)p->bytes, hex, p->end.listened,
-		v ? (long long)v->retry_us : 0LL);
+		v ? (long long)v->retry_us : 0LL, values);
 	put(p->exit, "record", text);
 }
 
@@ -124,6 +148,96 @@ static void look_for_listener(struct program *p)
 		return;
 	p->end.listened = true;
 	write_record(p, NULL);
+}
+
+/* ---- results ---- */
+
+static bool is_key(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || s[i] == '_' ||
+			    (i > 0 &&
+				    ((s[i] >= '0' && s[i] <= '9') || s[i] == '-' || s[i] == '.'))))
+			return false;
+	return n > 0 && n <= 64;
+}
+
+/* a later value of a key takes the place of the former; those that are too many are dropped */
+static void set_value(struct program *p, const char *key, size_t key_n, const char *text, size_t n)
+{
+	size_t i = 0;
+
+	while (i < p->values_n &&
+		(strncmp(p->values[i].key, key, key_n) != 0 || p->values[i].key[key_n]))
+		i++;
+	if (i == MAX_VALUES)
+		return;
+	if (i == p->values_n) {
+		p->values[p->values_n++].key = xstrndup(key, key_n);
+	} else {
+		free(p->values[i].text);
+	}
+	p->values[i].text = xstrndup(text, MIN(n, (size_t)512));
+}
+
+/* KEY=VALUE words, VALUE also in double quotes. A line in which anything else stands is no result at all. */
+static bool read_values(struct program *p, const char *at, bool keep)
+{
+	bool any = false;
+
+	for (at += strspn(at, " \t"); *at; at += strspn(at, " \t")) {
+		size_t key_n = strcspn(at, "= \t"), n;
+		const char *text;
+
+		if (at[key_n] != '=' || !is_key(at, key_n))
+			return false;
+		text = at + key_n + 1;
+		if (*text == '"' && strchr(text + 1, '"')) {
+			text++;
+			n = strcspn(text, "\"");
+		} else {
+			n = strcspn(text, " \t");
+		}
+		if (keep)
+			set_value(p, at, key_n, text, n);
+		at = text + n + (text[n] == '"');
+		any = true;
+	}
+	return any;
+}
+
+static void take_line(struct program *p)
+{
+	static const char mark[] = "nap: ";
+
+	if (p->line_n && p->line[p->line_n - 1] == '\r')
+		p->line_n--;
+	p->line[p->line_n] = '\0';
+	if (!p->line_lost && starts_with(p->line, mark) && strlen(p->line) == p->line_n &&
+		read_values(p, p->line + sizeof mark - 1, false)) {
+		(void)read_values(p, p->line + sizeof mark - 1, true);
+	}
+	p->line_n = 0;
+	p->line_lost = false;
+}
+
+/* only what may be a result is kept, so that a line costs nothing */
+static void look_for_results(struct program *p, const char *chunk, size_t n)
+{
+	static const char mark[] = "nap: ";
+
+	for (size_t i = 0; i < n; i++) {
+		if (chunk[i] == '\n') {
+			take_line(p);
+			continue;
+		}
+		if (p->line_lost)
+			continue;
+		p->line_lost = p->line_n == sizeof p->line - 1 ||
+			       (p->line_n < sizeof mark - 1 && chunk[i] != mark[p->line_n]);
+		if (!p->line_lost)
+			p->line[p->line_n++] = chunk[i];
+	}
 }
 
 /* ---- running ---- */
@@ -175,6 +289,7 @@ static void pass_on(struct program *p, int i)
 		(void)crypto_hash_sha256_update(
 			&p->sha, (const unsigned char *)chunk, (unsigned long long)n);
 		p->bytes += n;
+		look_for_results(p, chunk, (size_t)n);
 	}
 	p->last[i] = chunk[n - 1];
 	if (p->one_log)
@@ -358,6 +473,7 @@ static int conclude(struct program *p)
 	struct policy_verdict v = policy_decide(&p->policy, &p->end, ends, &n);
 	char text[40];
 
+	take_line(p); /* the last one may have no newline */
 	write_ends(p, ends, n);
 	write_record(p, &v);
 	if (!p->end.by_signal && p->end.number == 127 && !p->end.stopped)

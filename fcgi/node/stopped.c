@@ -17,6 +17,7 @@ struct record {
 	char run_id[65], result[16], sha[65];
 	int64_t started_us, ended_us, code, sig, bytes; /* -1: none */
 	bool listened;
+	json_t *values; /* what it told of itself; NULL: nothing */
 };
 
 static void take_line(struct record *r, const char *key, const char *value)
@@ -34,7 +35,12 @@ static void take_line(struct record *r, const char *key, const char *value)
 		if (streq(numbers[i].key, key) &&
 			!parse_i64(value, 0, numbers[i].max, numbers[i].to))
 			*numbers[i].to = -1;
-	if (streq(key, "run_id"))
+	if (starts_with(key, "value.") && key[6] && strlen(key) < 80) {
+		if (!r->values)
+			r->values = json_object();
+		if (utf8_valid(value, strlen(value)) && json_object_size(r->values) < 64)
+			(void)json_object_set_new(r->values, key + 6, json_string(value));
+	} else if (streq(key, "run_id"))
 		(void)snprintf(r->run_id, sizeof r->run_id, "%s", value);
 	else if (streq(key, "result"))
 		(void)snprintf(r->result, sizeof r->result, "%s", value);
@@ -170,7 +176,14 @@ static void report(struct node *n, const struct record *r)
 		buf_json(&b, r->sha, strlen(r->sha));
 	else
 		buf_puts(&b, "null");
-	buf_printf(&b, ",\"listened\":%s}", r->listened ? "true" : "false");
+	buf_printf(&b, ",\"listened\":%s", r->listened ? "true" : "false");
+	if (r->values) {
+		char *text = json_dumps(r->values, JSON_COMPACT);
+
+		buf_printf(&b, ",\"values\":%s", text ? text : "{}");
+		free(text);
+	}
+	buf_putc(&b, '}');
 	node_report(n, b.data);
 }
 
@@ -211,14 +224,17 @@ int node_stopped(struct node *n)
 	/* its sidekick looks at this file */
 	(void)unlink(alive);
 	if (!prepared) {
+		json_decref(r.values);
 		node_flush(n);
 		return 0; /* it never came to run: the start failed, and said so */
 	}
 	lived = r.ours && !streq(r.result, "running");
-	if (!r.ours)
+	if (!r.ours) {
+		json_decref(r.values);
 		r = (struct record){
 			.started_us = -1, .ended_us = -1, .code = -1, .sig = -1, .bytes = -1
 		};
+	}
 	add_what_the_unit_saw(&r);
 	if (!lived && !streq(r.result, "stopped"))
 		count_end(n, r.ended_us);
@@ -228,5 +244,6 @@ int node_stopped(struct node *n)
 	if (!files_remove(n->self, &e))
 		(void)die(&e);
 	report(n, &r);
+	json_decref(r.values);
 	return 0;
 }

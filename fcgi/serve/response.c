@@ -25,6 +25,7 @@ const struct response_code RESPONSE_CODES[] = {
 	{ "name_taken", 409, "There is one of this name already; suggestion is the next free one." },
 	{ "app_deleting", 409, "The app is being destroyed." },
 	{ "app_empty", 409, "The app has no release that could run." },
+	{ "nothing_to_run", 409, "No member of the group failed, or has ended." },
 	{ "app_stopped", 409, "The app is stopped." },
 	{ "url_differs", 409, "The app is deployed from another url, or pushed to." },
 	{ "url_missing", 409, "The app has no url to deploy from." },

@@ -231,6 +231,18 @@ SQL(STARTED,
 SQL(SCALE, "UPDATE app SET scale_override = nullif($3::integer, -1), "
 	   "routed_release_id = CASE WHEN instances > 0 THEN routed_release_id END " OF_GROUP);
 SQL(DELETING, "UPDATE app SET deleting = true, state = 'deleting' " OF_GROUP);
+/* what goes on with members, and what makes more of them: as the destroying of one app ends its operations */
+/* clang-format off */
+#define MEMBERS_OPERATIONS \
+	"AND (app_id IN (SELECT a.id FROM app a JOIN family f ON f.id = a.family_id WHERE f.tenant_id = $1 AND f.name = $2) " \
+	"OR (tenant_id = $1 AND kind = 'group' AND args->>'group' = $2) OR (tenant_id = $1 AND kind = 'similar' " \
+	"AND args->>'parent' IN (SELECT a.id::text FROM app a JOIN family f ON f.id = a.family_id WHERE f.tenant_id = $1 AND f.name = $2)))"
+/* clang-format on */
+SQL(DROP_QUEUED,
+	"UPDATE operation SET state = 'cancelled', cancel = true, ended_at = now(), error_code = 'app_deleting', "
+	"error = 'the app is being destroyed' WHERE state IN ('queued', 'receiving') " MEMBERS_OPERATIONS);
+SQL(DROP_RUNNING,
+	"UPDATE operation SET cancel = true WHERE state = 'running' AND kind <> 'destroy' " MEMBERS_OPERATIONS);
 SQL(PARALLEL,
 	"UPDATE family SET parallel = nullif($3::integer, 0) WHERE tenant_id = $1 AND name = $2");
 
@@ -259,7 +271,9 @@ bool group_set_deleting(
 	struct db *db, int64_t tenant, const char *name, int64_t *ret_n, struct err *e)
 {
 	return lock_members(db, tenant, name, e) &&
-	       db_exec(db, ret_n, e, DELETING, I64(tenant), name);
+	       db_exec(db, ret_n, e, DELETING, I64(tenant), name) &&
+	       db_exec(db, NULL, e, DROP_QUEUED, I64(tenant), name) &&
+	       db_exec(db, NULL, e, DROP_RUNNING, I64(tenant), name);
 }
 
 bool group_set_parallel(

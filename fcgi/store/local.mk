@@ -11,6 +11,7 @@ libnap_a_SOURCES += \
 	%D%/instance.c %D%/instance.h \
 	%D%/migrate.c %D%/migrate.h \
 	%D%/operation.c %D%/operation.h \
+	%D%/output.c %D%/output.h \
 	%D%/push.c %D%/push.h \
 	%D%/release.c %D%/release.h \
 	%D%/rows.c %D%/rows.h \

@@ -43,10 +43,11 @@ bool operation_drop_all(struct db *db, int64_t app_id, struct err *e)
 
 SQL(OPERATION_CANCEL,
 	"UPDATE operation SET cancel = true, "
-	"state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END, "
-	"ended_at = CASE WHEN state = 'running' THEN ended_at ELSE now() END, "
-	"error_code = CASE WHEN state = 'running' THEN error_code ELSE 'cancelled' END, "
-	"error = CASE WHEN state = 'running' THEN error ELSE 'cancelled before it started' END "
+	/* what has made apps already is undone by a worker */
+	"state = CASE WHEN state = 'running' OR kind = 'similar' THEN state ELSE 'cancelled' END, "
+	"ended_at = CASE WHEN state = 'running' OR kind = 'similar' THEN ended_at ELSE now() END, "
+	"error_code = CASE WHEN state = 'running' OR kind = 'similar' THEN error_code ELSE 'cancelled' END, "
+	"error = CASE WHEN state = 'running' OR kind = 'similar' THEN error ELSE 'cancelled before it started' END "
 	"WHERE id = $1 AND state IN ('queued', 'receiving', 'running') AND NOT switched AND kind "
 	"<> 'destroy'");
 
