@@ -45,8 +45,9 @@ enum route_flag {
 		32, /* without :app in its path, yet open to tokens bound to an app: the handler looks at caller.app */
 	ROUTE_INSTANCE = 64, /* open to the tokens that instances get (NAP_TOKEN) */
 	ROUTE_NO_KEY = 128,  /* Idempotency-Key is not looked at: /session */
-	BODY_COMMAND = 512, /* a body that is no UTF-8, or holds a NUL, is told as invalid_command (422) */
-	BODY_LARGE = 256,    /* up to MAX_LARGE_BODY_BYTES: a profile, escaped as JSON */
+	BODY_COMMAND =
+		512, /* a body that is no UTF-8, or holds a NUL, is told as invalid_command (422) */
+	BODY_LARGE = 256, /* up to MAX_LARGE_BODY_BYTES: a profile, escaped as JSON */
 };
 
 struct route_doc {
