@@ -1,6 +1,8 @@
 /* nap-node: what a machine does for the units of nap that run on it; see node/node.h. */
 #include "node/node.h"
 
+#include <sys/stat.h>
+
 static const struct {
 	const char *name;
 	int (*run)(struct node *n);
@@ -16,6 +18,8 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	struct node n;
 
+	/* systemd gives the unit's UMask= to its + commands too; what the program's user is to read says so itself */
+	(void)umask(022);
 	for (size_t i = 0; argc == 3 && i < ARRAY_SIZE(COMMANDS); i++) {
 		if (!streq(argv[1], COMMANDS[i].name))
 			continue;

@@ -492,8 +492,10 @@ static bool note(struct leader *l, struct action *a, const struct engine_change 
 		l->view.surprise = true;
 		return true;
 	}
-	if (!s->exists)
+	if (!s->exists) {
 		l->view.surprise = true; /* where it lands stands in the unit list */
+		s->put_at = clock_mono_ms();
+	}
 	s->exists = s->ours = true;
 	s->deleted_at = 0;
 	s->deleted_live = false;

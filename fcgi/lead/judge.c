@@ -2,8 +2,9 @@
 
 #include "base/clock.h"
 
-#define SETTLED_MS     5000 /* an app that never listened is ready when it has run so long */
-#define UNSCHEDULED_MS 5000
+#define SETTLED_MS  5000 /* an app that never listened is ready when it has run so long */
+/* fleet places a unit in its next pass, one that follows another in the one after: every 2 s */
+#define UNPLACED_MS 10000
 
 enum health { HEALTHY, SICK, SILENT };
 
@@ -110,7 +111,8 @@ static void judge_absent(struct leader *l, struct world *w, struct instance *i)
 		set(i, "restarting",
 			arena_printf(&w->a, "moving: its machine was lost %lld s ago",
 				(long long)(s->state_at ? (now - s->state_at) / 1000 : 0)));
-	else if (s->exists && !s->machine[0] && s->state_at == 0 && !l->view.exact)
+	else if (s->exists && !s->machine[0] && s->state_at == 0 && !l->view.exact &&
+		 now - s->put_at > UNPLACED_MS)
 		set(i, "waiting", "no machine has taken it yet");
 	else
 		set(i, i->ready_ms >= 0 ? "restarting" : "starting", NULL);

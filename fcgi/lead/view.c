@@ -167,6 +167,7 @@ static void take_unit(struct view *v, const struct engine_unit *u)
 		return;
 	s = view_unit(v, u->name);
 	s->exists = true;
+	s->put_at = s->put_at ? s->put_at : clock_mono_ms();
 	s->ours = u->ours;
 	s->hash = u->hash;
 	(void)snprintf(s->desired, sizeof s->desired, "%s", u->desired);

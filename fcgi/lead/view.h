@@ -42,6 +42,7 @@ struct seen {
 	bool exists, ours;
 	char desired[12], current[12];
 	uint64_t put_sweep; /* the last list of units before our last PUT */
+	int64_t put_at;	    /* our last PUT of it as a new one, or when this leader saw it first */
 	char machine[40];   /* where it is scheduled, as of the last list of units; "": nowhere */
 	uint64_t hash;	    /* of its options; 0: not known */
 	/* its state */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 
 #define CALL_MS 10000
@@ -58,6 +59,25 @@ static const char *env(const char *name)
 	return value ? value : "";
 }
 
+/*
+ * systemd makes a mount namespace of its own for each command of a unit that binds paths, for + commands too; what one
+ * mounts is gone with it. Its first process is where mounts last and the next command's namespace is made from. False:
+ * nothing that is mounted here will be seen.
+ */
+static bool enter_machine(bool has_uid)
+{
+	auto_fd int machine = -1;
+	struct stat here, there;
+
+	if (geteuid() != 0 || has_uid || getppid() != 1 || stat("/proc/self/ns/mnt", &here) < 0 ||
+		stat("/proc/1/ns/mnt", &there) < 0)
+		return true; /* nap-unit's child, and in its namespace */
+	if (here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+		return true;
+	machine = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
+	return machine >= 0 && setns(machine, CLONE_NEWNS) == 0;
+}
+
 bool node_open(const char *unit, struct arena *a, struct node *ret, struct err *e)
 {
 	struct node n = { .a = a, .unit = unit, .root = env("NAP_ROOT") };
@@ -81,6 +101,7 @@ bool node_open(const char *unit, struct arena *a, struct node *ret, struct err *
 	n.has_uid = geteuid() == 0 && parse_i64(env("NAP_UID"), 1, UINT32_MAX - 1, &uid);
 	n.uid = n.has_uid ? (uid_t)uid : geteuid();
 	n.exposed = *n.root != '\0';
+	n.mounts = enter_machine(n.has_uid);
 	*ret = n;
 	return true;
 }

@@ -38,6 +38,7 @@ struct node {
 	const char *invocation; /* INVOCATION_ID, "" if there is none */
 	bool has_uid;
 	uid_t uid;
+	bool mounts; /* what is mounted is there for the program too */
 	bool exposed; /* other units walk through the same folders (setpriv): nothing may lie open in them */
 };
 

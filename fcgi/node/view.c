@@ -68,7 +68,7 @@ static bool mount_overlay(struct node *n, const char *lower)
 	const char *options =
 		arena_printf(n->a, "lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work);
 
-	return geteuid() == 0 && plain_path(lower) && plain_path(n->dir) &&
+	return n->mounts && geteuid() == 0 && plain_path(lower) && plain_path(n->dir) &&
 	       mount("overlay", view, "overlay", MS_NOSUID | MS_NODEV, options) == 0;
 }
 

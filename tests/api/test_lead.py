@@ -63,6 +63,15 @@ def test_an_app_is_started_routed_scaled_and_stopped(lead):
     assert release
 
 
+def test_a_cluster_that_takes_its_time_to_place_units_is_not_full(make):
+    """Seen on real fleet: an operation ended with "3 of 5" before the first pass of its engine."""
+    lead = make(scale=0.5)
+    lead.lead()
+    app = lead.app("web", 2)
+    lead.deploy(app)
+    assert lead.events("instance.waiting") == 0 and lead.count("state = 'ready'") == 2
+
+
 @pytest.fixture
 def agent(make):
     one = make(agent=True)

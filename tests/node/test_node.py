@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import threading
 
 import pytest
@@ -181,6 +182,23 @@ def test_tenant_values_never_reach_root(machine):
         except OSError:
             continue
         assert b"evil.so" not in line and (uid == u.uid or b"LD_PRELOAD=/app/evil.so" not in env)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has namespaces to be led out of")
+def test_what_systemd_starts_it_with_is_no_trap(machine):
+    """systemd gives a + command the unit's UMask= and a mount namespace of its own: files are readable all the same, and
+    the view is there for the next command."""
+    machine.nap.units[NAME] = {
+        "unit": NAME, "kind": "instance", "app_id": "12", "tenant": "t", "app": "a", "group": "a", "release": 1, "number": 1, "port": 0,
+        "tree": machine.tree({"hello.txt": "hi\n"}), "health": "none", "restart": "auto", "listened": False, "memory": 1 << 26,
+        "env": {"PORT": "0"}, "start": "true"}
+    node, view, self = machine.lib + "/bin/nap-node", "%s/%s/view" % (machine.lib, NAME), "%s/%s" % (machine.run, NAME)
+    said = subprocess.run(
+        ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c",  # sh is its process 1, as systemd is
+         "unshare --mount --propagation slave sh -c 'umask 077; exec %s prepare %s' || exit; cat %s/hello.txt; stat -c %%a %s %s/env; "
+         "unshare --mount --propagation slave %s stopped %s; ls %s" % (node, NAME, view, view, self, node, NAME, view)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    assert said.splitlines()[:3] == ["hi", "777", "444"] and "No such file" in said, said
 
 
 def test_units_do_not_see_each_other(each):
