@@ -1,5 +1,6 @@
 """What was recorded of real fleet (tests/fleet/exchanges) is asked of the agent, and of the fake fleet that other tests
 run against; each is answered the same, or says why not."""
+import json
 import os
 
 import pytest
@@ -66,3 +67,35 @@ def test_each_recorded_exchange_was_replayed_or_says_why_not(replay, capsys):
     who = "nap-agent" if isinstance(replay.client, Agent) else "the fake fleet"
     with capsys.disabled():
         print("\n" + replay.summary(who))
+
+
+def test_it_differs_from_fleet_as_docs_say(one_agent):
+    """docs/agent.md has the table; the rows that no recorded exchange shows."""
+    a, true = one_agent, [("Service", "ExecStart", "/bin/true")]
+    assert a.put("d.service", "inactive", true).status == 201
+    got = a.put("d.service", "running")
+    assert (got.status, got.message) == (400, 'invalid unit state "running"')
+    assert a.unit_json("d.service")["desiredState"] == "inactive"
+    # templates
+    assert a.put("t@.service", "launched", true).status == 201
+    got = a.put("t@.service", "launched", [("Service", "ExecStart", "/bin/false")])
+    assert (got.status, got.message) == (400, 'cannot activate template "t@.service"')
+    # names that systemd does not take
+    long = "l" * 248 + ".service"
+    assert len(long) == 256 and a.put(long, "launched", true).status == 201
+    assert a.put(".service", "launched", [("Service", "ExecStart", "/bin/sleep 1000")]).status == 201
+    a.wait(".service", "active")
+    assert "machineID" not in a.unit_json(long) and "machineID" not in a.unit_json("t@.service")
+    # bodies
+    for body, status in ((b'{"options":[null]}', 400), (b'{"desiredState":"inactive","x":"\xff"}', 400),
+                         (b'{"desiredState":"inactive","x":"\\u0000"}', 400), (b" " * ((16 << 20) + 1), 413)):
+        got = a.request("PUT", "/fleet/v1/units/e.service", body, {"Host": "fleet", "Content-Type": "application/json"})
+        assert (got.status, body[:40]) == (status, body[:40])
+    # the machine
+    (machine,) = a.get("/machines").json()["machines"]
+    assert machine["primaryIP"] == "127.0.0.1" and {"isolation", "memory", "port_guard"} <= set(machine["metadata"])
+    op = [{"op": "add", "path": "/%s/metadata/isolation" % machine["id"], "value": {"value": "none at all"}}]
+    a.request("PATCH", "/fleet/v1/machines", json.dumps(op).encode(), {"Host": "fleet", "Content-Type": "application/json"})
+    assert a.get("/machines").json()["machines"][0]["metadata"]["isolation"] == machine["metadata"]["isolation"]
+    for unit in ("d.service", "t@.service", long, ".service"):
+        assert a.delete(unit).status == 204

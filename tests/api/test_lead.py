@@ -65,11 +65,17 @@ def test_an_app_is_started_routed_scaled_and_stopped(lead):
 
 def test_a_cluster_that_takes_its_time_to_place_units_is_not_full(make):
     """Seen on real fleet: an operation ended with "3 of 5" before the first pass of its engine."""
-    lead = make(scale=0.5)
+    lead = make()
+    lead.fleet.engine_pass = lambda now: None       # it has not come to it yet
     lead.lead()
-    app = lead.app("web", 2)
-    lead.deploy(app)
-    assert lead.events("instance.waiting") == 0 and lead.count("state = 'ready'") == 2
+    lead.app("web", 2)
+    until(lambda: len(lead.fleet.names()) == 4)
+    for what in ("/fleet/v1/units", "/fleet/v1/state", "/fleet/v1/state"):      # seen, judged, and written
+        n = len(lead.fleet.requests)
+        until(lambda: what in [path for _, path, _ in lead.fleet.requests[n:]])
+    assert lead.count("reason IS NULL AND port IS NOT NULL") == 2
+    del lead.fleet.engine_pass
+    lead.ready(int(lead.value("SELECT id FROM app")), 2)
 
 
 @pytest.fixture

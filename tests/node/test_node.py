@@ -195,10 +195,10 @@ def test_what_systemd_starts_it_with_is_no_trap(machine):
     node, view, self = machine.lib + "/bin/nap-node", "%s/%s/view" % (machine.lib, NAME), "%s/%s" % (machine.run, NAME)
     said = subprocess.run(
         ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c",  # sh is its process 1, as systemd is
-         "unshare --mount --propagation slave sh -c 'umask 077; exec %s prepare %s' || exit; cat %s/hello.txt; stat -c %%a %s %s/env; "
-         "unshare --mount --propagation slave %s stopped %s; ls %s" % (node, NAME, view, view, self, node, NAME, view)],
+         "unshare --mount --propagation slave sh -c 'umask 077; exec %s prepare %s' || exit; cat %s/hello.txt; stat -c %%a %s %s/env %s; "
+         "unshare --mount --propagation slave %s stopped %s; ls %s" % (node, NAME, view, view, self, self, node, NAME, view)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
-    assert said.splitlines()[:3] == ["hi", "777", "444"] and "No such file" in said, said
+    assert said.splitlines()[:4] == ["hi", "777", "444", "755"] and "No such file" in said, said
 
 
 def test_units_do_not_see_each_other(each):
