@@ -70,6 +70,10 @@ put() {
 build_copy() {
 	local f n=0
 	build=${NAP_BUILD:-$S/build}
+	if [ -e "$S/copied" ] && cmp -s "$build/built" "$S/copied"; then
+		note "unchanged"
+		return
+	fi
 	for f in "$build"/nap-*; do
 		if [ -x "$f" ] && [ ! -d "$f" ]; then
 			if put "$f" "$S/bin/${f##*/}" 755; then n=$((n + 1)); echo "${f##*/}" >>"$S/upgraded"; fi
@@ -83,5 +87,6 @@ build_copy() {
 		if put "$top/$f" "$S/$f"; then n=$((n + 1)); fi
 	done < <(build_files | grep -E '^(sql|web)/.*\.(sql|html|css|js|svg|json)$')
 	(cd "$S" && find sql web -type f) | while IFS= read -r f; do [ -e "$top/$f" ] || rm -f "$S/$f"; done
+	cp "$build/built" "$S/copied"
 	note "$([ $n = 0 ] && echo unchanged || echo "$n files new")"
 }

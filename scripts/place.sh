@@ -140,7 +140,10 @@ place_make() {
 		echo "nap:x:$uid_nap:$gid_nap::/nonexistent:/bin/sh" >"$S/passwd"
 		echo "nap:x:$gid_nap:" >"$S/group"
 	fi
-	local me my
+	local me my sum
+	note "$S"
+	sum=$(sha256sum <"$top/scripts/place.sh")
+	[ "$sum" != "$(cat "$S/placed" 2>/dev/null)" ] || return 0
 	me=$(id -u) my=$(id -g)
 	folder 0755 "$me" "$my" bin
 	folder 0755 "$me" "$my" sql
@@ -163,5 +166,5 @@ place_make() {
 	# written in place by the leader
 	[ -e "$S/generation" ] || : >"$S/generation"
 	[ "$root" = 0 ] || chown "$uid_nap:$gid_nap" "$S/generation"
-	note "$S"
+	echo "$sum" >"$S/placed"
 }

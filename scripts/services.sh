@@ -14,6 +14,11 @@ service_up() { # NAME: has it a runsv?
 	case $(sv status "$S/service/$1" 2>&1) in *fail:* | *warning:*) return 1 ;; esac
 }
 
+services_down() { # LIST: those of it without a runsv
+	# shellcheck disable=SC2046
+	sv status $(sed "s|^|$S/service/|" <<<"$1") 2>&1 | sed -nE "s#^(fail|warning): $S/service/([^:]*):.*#\\2#p" | uniq || true
+}
+
 # What runsv would make itself, with the rights that the one who may control it needs.
 service_control() { # NAME GROUP
 	mkdir -p "$S/service/$1/supervise"
@@ -67,12 +72,14 @@ service_start() { # NAME
 
 # The configuration of both nginx. Templates know @WORDS@.
 services_nginx() {
-	local names f changed=1
+	local names f changed=1 sum
 	names=$({
 		printf '%s\n' localhost 127.0.0.1 "$listen"
 		sed -E 's|^[a-z]+://||; s|[:/].*||' <<<"$url"
 		if [ "$listen" = 0.0.0.0 ]; then own_addresses; fi
 	} | grep -vx 0.0.0.0 | sort -u | tr '\n' ' ')
+	sum=$(cat "$top"/nginx/*.conf "$top"/nginx/*.js - <<<"$S $listen $port $names $domain $wait_pool" | sha256sum)
+	[ "$sum" != "$(cat "$S/nginx/.sum" 2>/dev/null)" ] || return 1
 	for f in "$top"/nginx/*.conf "$top"/nginx/*.js; do
 		sed -e "s|@S@|$S|g; s|@LISTEN@|$listen|g; s|@PORT@|$port|g; s|@NAMES@|${names% }|g" \
 			-e "s|@APPS@|${domain:+*.$domain}|g; s|@WAIT_MAX@|$((wait_pool > 4 ? wait_pool - 2 : wait_pool))|g" \
@@ -85,6 +92,7 @@ services_nginx() {
 		put "$top/nginx/routes.first" "$S/nginx/routes.conf"
 		[ "$root" = 0 ] || chown "$uid_nap:$gid_nap" "$S/nginx/routes.conf"
 	fi
+	echo "$sum" >"$S/nginx/.sum"
 	return $changed
 }
 
@@ -131,18 +139,18 @@ services_start() {
 	fi
 	service_control apps "$gid_nap"
 	# services that a setting took away
-	for name in "$S"/service/*/; do
-		name=$(basename "$name")
-		grep -qx "$name" <<<"$list" || { sv force-shutdown "$S/service/$name" || true; rm -rf "$S/service/${name:?}"; }
+	for name in "$S"/service/*/run; do
+		name=${name%/run} name=${name##*/}
+		case $'\n'$list$'\n' in *$'\n'"$name"$'\n'*) continue ;; esac
+		sv force-shutdown "$S/service/$name" || true
+		rm -rf "$S/service/${name:?}"
 	done
 	if service_up supervisor; then
 		for name in $new; do ! service_up "$name" || sv term "$S/service/$name" || true; done
 		if [ -s "$S/upgraded" ]; then services_renew; note "renewed"; fi
 	fi
 	rm -f "$S/upgraded"
-	for name in $list; do
-		service_up "$name" || service_start "$name"
-	done
+	for name in $(services_down "$list"); do service_start "$name"; done
 }
 
 web_get() { # PATH: of the manager, as it answers on its own address

@@ -25,8 +25,8 @@
 
 enum stream_kind { STREAM_EVENTS, STREAM_APP_LOG, STREAM_OPERATION };
 
-#define STREAM_FROM_OLDEST -1
-#define STREAM_FROM_NOW	   -2
+#define STREAM_FROM_OLDEST (-1)
+#define STREAM_FROM_NOW	   (-2)
 
 struct stream {
 	enum stream_kind kind;
