@@ -142,7 +142,7 @@ place_make() {
 	fi
 	local me my sum
 	note "$S"
-	sum=$(sha256sum <"$top/scripts/place.sh")
+	sum=$(cat "$top/scripts/place.sh" - <<<"$root $block_uid" | sha256sum)
 	[ "$sum" != "$(cat "$S/placed" 2>/dev/null)" ] || return 0
 	me=$(id -u) my=$(id -g)
 	folder 0755 "$me" "$my" bin
