@@ -9,8 +9,9 @@ import subprocess
 import threading
 import time
 
+from database import PG_BIN
 from push_server import program, wait_until
-from serve_stack import PG_BIN, Stack
+from serve_stack import Stack
 
 LEAD = """
 UPDATE instance i SET want = 'gone' FROM app a WHERE a.id = i.app_id AND (a.stopped OR a.deleting OR i.number > CASE WHEN
@@ -36,8 +37,8 @@ def have_jobs():
 class Jobs(Stack):
     def __init__(self, folder, **settings):
         self.folder, self.children, self.settings, self.stopping = str(folder), [], settings, False
-        self.nginx = self.listener = None
-        for d in ("run/db", "logs", "db", "git", "tree", "work", "source"):
+        self.db = self.nginx = self.listener = None
+        for d in ("logs", "git", "tree", "work", "source"):
             os.makedirs(os.path.join(self.folder, d), exist_ok=True)
         os.chmod(self.folder, 0o755)
         self.start_db()
@@ -51,8 +52,8 @@ class Jobs(Stack):
         while not self.stopping:
             if self.leading:
                 try:
-                    self.psql("-c", LEAD)
-                    for row in self.psql("-c", "SELECT unit, result_tree, script FROM build WHERE state = 'waiting' AND "
+                    self.sql(LEAD)
+                    for row in self.sql("SELECT unit, result_tree, script FROM build WHERE state = 'waiting' AND "
                                          "want = 'run' AND script NOT LIKE '%sleep%'").splitlines():
                         if row.count("|") >= 2:
                             unit, tree, script = row.split("|", 2)

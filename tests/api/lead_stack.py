@@ -11,19 +11,16 @@ import socket
 import socketserver
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
+from database import PG_BIN, Psql
 from push_server import program
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
 from fake_fleet import Fleet  # noqa: E402
 
-PG_BIN = next((p for p in ("/usr/lib/postgresql/%d/bin" % v for v in range(17, 13, -1)) if os.path.isdir(p)), "")
-SQL = os.path.join(HERE, "..", "..", "sql")
-PG_UID = 65534
 MIB = 1 << 20
 
 
@@ -37,80 +34,6 @@ class ContentType(dict):
 
     def get_all(self, name):
         return [self[name]]
-
-
-class Psql:
-    """One psql that answers statement after statement: rows of texts."""
-
-    END = "end-of-answer"
-
-    def __init__(self, folder, user="nap_worker"):
-        self.lock = threading.Lock()
-        self.child = subprocess.Popen(["psql", "-XqAt", "-F", "\x1f", "-R", "\x1e", "-h", folder, "-U", user, "-d", "nap"],
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    def __call__(self, sql):
-        with self.lock:
-            self.child.stdin.write("%s;\n\\echo %s\n" % (sql, self.END))
-            self.child.stdin.flush()
-            text = ""
-            while not text.endswith(self.END + "\n"):
-                line = self.child.stdout.readline()
-                assert line, "psql has ended: " + text
-                text += line
-        text = text[:-len(self.END) - 1].rstrip("\n\x1e")
-        assert "ERROR:" not in text, text
-        return [row.split("\x1f") for row in text.split("\x1e")] if text else []
-
-    def close(self):
-        self.child.stdin.close()
-        self.child.wait(10)
-
-
-class Database:
-    """One cluster for all tests; each test gets a new database nap from a template."""
-
-    def __init__(self):
-        # not below pytest's folders: another run of it closes those to other uids
-        self.folder = tempfile.mkdtemp(prefix="nap-lead-")
-        self.socket = os.path.join(self.folder, "run")
-        os.makedirs(self.socket)
-        if os.getuid() == 0:
-            os.chown(self.folder, PG_UID, PG_UID)
-            os.chown(self.socket, PG_UID, PG_UID)
-        self.env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
-        data = os.path.join(self.folder, "data")
-        self.run(PG_BIN + "/initdb", "-D", data, "-U", "nap_owner", "-A", "trust", "-N", "--no-instructions")
-        self.child = subprocess.Popen(
-            self.argv(PG_BIN + "/postgres", "-D", data, "-k", self.socket, "-c", "listen_addresses=", "-c", "fsync=off",
-                      "-c", "shared_buffers=32MB"), env=self.env, cwd="/", stdout=subprocess.DEVNULL,
-            stderr=open(os.path.join(self.folder, "log"), "wb"))
-        until(lambda: subprocess.run([PG_BIN + "/pg_isready", "-q", "-h", self.socket]).returncode == 0, 30)
-        self.psql("postgres", "CREATE ROLE nap_api LOGIN", "CREATE ROLE nap_worker LOGIN BYPASSRLS", "CREATE DATABASE origin")
-        for name in sorted(os.listdir(SQL)):
-            if re.fullmatch(r"\d{4}_\w+\.sql", name):
-                subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-1", "-h", self.socket, "-U", "nap_owner", "-d",
-                                "origin", "-f", os.path.join(SQL, name)], check=True)
-
-    def argv(self, *argv):
-        if os.getuid() == 0:
-            return ["setpriv", "--reuid=%d" % PG_UID, "--regid=%d" % PG_UID, "--clear-groups", *argv]
-        return list(argv)
-
-    def run(self, *argv):
-        subprocess.run(self.argv(*argv), check=True, stdout=subprocess.DEVNULL, env=self.env, cwd="/")
-
-    def psql(self, db, *statements):
-        subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-h", self.socket, "-U", "nap_owner", "-d", db,
-                        *[w for s in statements for w in ("-c", s)]], check=True)
-
-    def fresh(self):
-        self.psql("postgres", "DROP DATABASE IF EXISTS nap WITH (FORCE)", "CREATE DATABASE nap TEMPLATE origin")
-
-    def close(self):
-        self.child.terminate()
-        self.child.wait(30)
-        shutil.rmtree(self.folder)
 
 
 def until(what, seconds=20):
@@ -384,10 +307,11 @@ class Lead:
     def quiet(self, *apps):
         """Everything is as declared: units, what runs, routes."""
         def is_so():
+            if self.count("state NOT IN ('ready', 'finished', 'failed')"):
+                return False
             if self.fleet.names() != self.declared() or self.fleet.running() != self.declared():
                 return False
-            return all(self.nginx.upstream(a) == self.servers(a) for a in apps) and \
-                self.count("state NOT IN ('ready', 'finished', 'failed')") == 0
+            return all(self.nginx.upstream(a) == self.servers(a) for a in apps)
         until(is_so, 40)
 
     def kill_leader(self):

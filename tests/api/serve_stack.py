@@ -1,12 +1,11 @@
 """nap-api behind a real nginx, with a private PostgreSQL and nothing else of nap: what test_serve_*.py drive.
 
-Stack(folder) starts all in the folder; close() ends all. As root PostgreSQL runs as another uid, as it must.
+Stack(folder) starts all in the folder; close() ends all.
 """
 import hashlib
 import http.client
 import json
 import os
-import re
 import secrets
 import shutil
 import signal
@@ -15,12 +14,10 @@ import subprocess
 import threading
 import time
 
+from database import PG_BIN, Cluster
 from push_server import program, wait_until
 
-PG_BIN = next((p for p in ("/usr/lib/postgresql/%d/bin" % v for v in range(17, 13, -1)) if os.path.isdir(p)), "")
 HERE = os.path.dirname(os.path.abspath(__file__))
-SQL = os.path.join(HERE, "..", "..", "sql")
-PG_UID = 65534
 WORKERS = 3
 
 
@@ -60,7 +57,7 @@ class Stack:
         self.children = []
         self.settings = settings
         self.stopping = False
-        for d in ("run/db", "run/web", "run/hook", "run/node", "logs", "db", "nginx"):
+        for d in ("run/web", "run/hook", "run/node", "logs", "nginx"):
             os.makedirs(os.path.join(self.folder, d), exist_ok=True)
         os.chmod(self.folder, 0o755)
         self.port = self.free_port()
@@ -85,51 +82,12 @@ class Stack:
 
     # PostgreSQL --------------------------------------------------------------------------------------------------
 
-    def as_db(self, *argv):
-        if os.getuid() == 0:
-            return ["setpriv", "--reuid=%d" % PG_UID, "--regid=%d" % PG_UID, "--clear-groups", *argv]
-        return list(argv)
-
     def start_db(self):
-        if os.getuid() == 0:
-            parts = self.folder.split("/")
-            for i in range(2, len(parts) + 1):          # pytest makes its folders 0700
-                folder = "/".join(parts[:i])
-                if os.stat(folder).st_uid == 0 and not os.stat(folder).st_mode & 1:
-                    os.chmod(folder, os.stat(folder).st_mode | 0o11)
-            for d in ("db", "run/db"):
-                os.chown(self.path(d), PG_UID, PG_UID)
-        env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
-        subprocess.run(self.as_db(PG_BIN + "/initdb", "-D", self.path("db"), "-U", "nap_owner", "-A", "trust", "-N",
-                                  "--no-instructions"), check=True, stdout=subprocess.DEVNULL, env=env, cwd="/")
-        self.spawn_db()
-        self.sql("CREATE ROLE nap_api LOGIN", db="postgres")
-        self.sql("CREATE ROLE nap_worker LOGIN BYPASSRLS", db="postgres")
-        self.sql("CREATE DATABASE nap", db="postgres")
-        for name in sorted(os.listdir(SQL)):
-            if re.fullmatch(r"\d{4}_\w+\.sql", name):
-                self.psql("-1", "-f", os.path.join(SQL, name))
-
-    def spawn_db(self):
-        env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
-        self.db = subprocess.Popen(
-            self.as_db(PG_BIN + "/postgres", "-D", self.path("db"), "-k", self.path("run/db"), "-c", "listen_addresses=",
-                       "-c", "fsync=off", "-c", "max_connections=60", "-c", "shared_buffers=32MB"),
-            stdout=subprocess.DEVNULL, stderr=open(self.path("logs/db"), "ab"), env=env, cwd="/")
-        wait_until(lambda: subprocess.run([PG_BIN + "/pg_isready", "-q", "-h", self.path("run/db")]).returncode == 0, 30)
-
-    def stop_db(self, sig=signal.SIGQUIT):
-        self.db.send_signal(sig)
-        self.db.wait(30)
-
-    def psql(self, *argv, db="nap", user="nap_owner"):
-        r = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.path("run/db"), "-U", user,
-                            db, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert r.returncode == 0, r.stderr
-        return r.stdout.strip()
+        self.db = Cluster(self.folder)
+        self.db.migrate("nap")
 
     def sql(self, text, **kw):
-        return self.psql("-c", text, **kw)
+        return self.db.sql(text, **kw)
 
     # nap-api -----------------------------------------------------------------------------------------------------
 
@@ -176,7 +134,7 @@ class Stack:
         if self.listener:
             self.listener.close()
         if self.db:
-            self.stop_db()
+            self.db.close()
 
     # Use ---------------------------------------------------------------------------------------------------------
 

@@ -248,9 +248,9 @@ def test_one_collects_and_another_takes_over(copy):
 def test_a_database_restart_loses_no_line(copy):
     copy.journal.add("one")
     copy.until("one")
-    copy.stop_db()
+    copy.db.stop()
     copy.journal.add("while it was away", unit="acme.web.v1@7.service")
-    copy.spawn_db()
+    copy.db.start()
     if copy.worker.poll() is not None or copy.worker.wait(30) is not None:
         copy.start_worker()             # it leaves when its lock is gone; runsv starts it again
     copy.until("one", "while it was away")

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from lead_stack import MIB, Database, Lead, have_lead, until
+from database import Template
+from lead_stack import MIB, Lead, have_lead, until
 from push_server import program
 
 pytestmark = pytest.mark.skipif(not have_lead(), reason="nap-worker or PostgreSQL is missing")
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.skipif(not have_lead(), reason="nap-worker or PostgreSQ
 
 @pytest.fixture(scope="module")
 def database():
-    d = Database()
+    d = Template()
     yield d
     d.close()
 

@@ -528,7 +528,7 @@ def test_killed_backends_are_not_noticed(api):
 
 
 def test_without_a_database_it_is_503_and_comes_back(api):
-    api.stop_db()
+    api.db.stop()
     for _ in range(4):
         a = api.call("GET", "/quota", token=api.iwanna)
         problem(a, 503, "database_unavailable")
@@ -536,7 +536,7 @@ def test_without_a_database_it_is_503_and_comes_back(api):
         problem(api.call("GET", "/tokens", token=api.iwanna), 503, "database_unavailable")
     assert api.call("GET", "/health").status == 200
     problem(api.call("GET", "/ready"), 503, "database_unavailable")
-    api.spawn_db()
+    api.db.start()
     for _ in range(4):
         assert api.call("GET", "/quota", token=api.iwanna).status == 200
         assert api.call("GET", "/tokens", token=api.iwanna).status == 200

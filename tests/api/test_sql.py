@@ -4,12 +4,14 @@ import subprocess
 
 import pytest
 
-from lead_stack import Database, have_lead, program
+from database import Template
+from lead_stack import have_lead
+from push_server import program
 
 
 @pytest.mark.skipif(not have_lead(), reason="nap-worker or PostgreSQL is missing")
 def test_each_sql_text_is_understood_by_the_database():
-    database = Database()
+    database = Template()
     try:
         database.fresh()
         r = subprocess.run([program("test_sql")], env=dict(os.environ, NAP_TEST_DB=database.socket, CMOCKA_MESSAGE_OUTPUT="TAP"),

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from push_server import program, wait_until
-from serve_stack import PG_BIN, have_stack
+from database import PG_BIN
+from serve_stack import have_stack
 from stream_stack import Streams
 
 pytestmark = pytest.mark.skipif(not have_stack() or not program("nap-stream"), reason="nap-stream is not built")
