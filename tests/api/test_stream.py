@@ -249,7 +249,7 @@ def test_an_operations_log_ends_with_it(stack, acme):
 
 def test_a_client_that_does_not_read_holds_up_nobody(stack, acme):
     app = stack.app(acme[0], "web")
-    slow = stack.follow("/apps/web/logs?lines=0", acme[1], receive=4096)
+    slow = stack.follow("/apps/web/logs?lines=0", acme[1], receive=4096).until_open()
     good = stack.follow("/apps/web/logs?lines=0", acme[1]).until_open()
     for n in range(10):
         stack.log_lines(app, n * 500 + 1, n * 500 + 500, text="x" * 2000)

@@ -14,7 +14,8 @@ extern const struct db_sql __start_nap_sql[], __stop_nap_sql[];
 static bool test_db(struct db *db, struct err *e)
 {
 	return db_open(db,
-		&(struct db_options){ .host = getenv("NAP_TEST_DB"), .user = "nap_worker", .program = "test" },
+		&(struct db_options){
+			.host = getenv("NAP_TEST_DB"), .user = "nap_worker", .program = "test" },
 		e);
 }
 
