@@ -20,6 +20,8 @@ int main(int argc, char **argv)
 
 	/* systemd gives the unit's UMask= to its + commands too; what the program's user is to read says so itself */
 	(void)umask(022);
+	if (argc >= 2 && streq(argv[1], "sweep"))
+		return node_open_home(&a, &n, &e) ? node_sweep(&n, argv + 2) : die(&e);
 	for (size_t i = 0; argc == 3 && i < ARRAY_SIZE(COMMANDS); i++) {
 		if (!streq(argv[1], COMMANDS[i].name))
 			continue;
@@ -27,6 +29,8 @@ int main(int argc, char **argv)
 			return die(&e);
 		return COMMANDS[i].run(&n);
 	}
-	(void)fputs("usage: nap-node prepare|announce|stopped UNIT\n", stderr);
+	(void)fputs(
+		"usage: nap-node prepare|announce|stopped UNIT\n       nap-node sweep [FOLDER...]\n",
+		stderr);
 	return 2;
 }

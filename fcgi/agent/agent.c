@@ -4,6 +4,7 @@
 #include "agent/fleet_api.h"
 #include "agent/guard.h"
 #include "agent/http.h"
+#include "agent/kept.h"
 #include "agent/plan.h"
 #include "agent/store.h"
 #include "agent/super.h"
@@ -29,7 +30,7 @@
 
 #define LOOK_MS	    5000 /* phases are looked at that often even if nothing was told */
 #define STOP_ALL_MS 120000
-#define TIDY_MS	    60000 /* logs of units that are gone */
+#define TIDY_MS	    60000 /* logs and kept folders of units that are gone */
 
 static const char *const STATE_WORDS[] = { "inactive", "loaded", "launched" };
 
@@ -450,6 +451,7 @@ static int clockwork(struct agent *ag, struct door *d)
 	if (now >= ag->tidy_at) {
 		ag->tidy_at = now + TIDY_MS;
 		journal_tidy(ag->journal, is_unit, ag);
+		kept_tidy(ag);
 	}
 	guard_flush(ag);
 	if (ag->stop_all && ag->guarded && !loaded_units(ag))

@@ -88,7 +88,7 @@ struct agent {
 	struct agent_unit **unit; /* by name, bytewise */
 	size_t n, size;
 	int epoll, inotify, lock, port;
-	int64_t look_at, tidy_at, tick_at; /* CLOCK_MONOTONIC, ms */
+	int64_t look_at, tidy_at, tick_at, swept_at; /* CLOCK_MONOTONIC, ms */
 	bool asked; /* a unit was PUT or deleted, or is gone: placement is looked at again */
 	bool dirty; /* something changed: the plan must be made anew */
 	bool stop;

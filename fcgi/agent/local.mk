@@ -8,6 +8,7 @@ libnap_a_SOURCES += \
 	%D%/guard.c %D%/guard.h \
 	%D%/http.c %D%/http.h \
 	%D%/journal.c %D%/journal.h \
+	%D%/kept.c %D%/kept.h \
 	%D%/machine.c %D%/machine.h \
 	%D%/plan.c %D%/plan.h \
 	%D%/sha1.c %D%/sha1.h \

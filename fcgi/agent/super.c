@@ -2,6 +2,7 @@
 
 #include "agent/cgroup.h"
 #include "agent/guard.h"
+#include "agent/kept.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -388,6 +389,7 @@ void super_unload(struct agent *ag, struct agent_unit *u)
 	u->watch = -1;
 	cgroup_remove(ag->cfg.block_port, u->folder);
 	move_events(ag, u, true);
+	kept_note(ag, u);
 	remove_folder(ag, "service", u);
 	remove_folder(ag, "unit", u);
 	content_unref(u->loaded);

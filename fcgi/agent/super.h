@@ -55,7 +55,7 @@ void super_exit(const struct agent_unit *u);
 /* Milliseconds that a stop may take by the unit's own options, before it is forced */
 int64_t super_stop_ms(const struct agent_unit *u);
 
-/* Removes the unit's folders, cgroups and kept files. Only when super_gone() said so. */
+/* Removes the unit's folders and cgroups; what it kept stays for a while (agent/kept.h). Only when super_sweep() said so. */
 void super_unload(struct agent *ag, struct agent_unit *u);
 
 /* Kills what is left of units whose runsv is gone; true for u when nothing is. Looks at all processes once a call. */

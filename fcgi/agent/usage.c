@@ -113,6 +113,16 @@ static void unit_json(void *ctx, const struct agent_unit *u, const struct cgroup
 	buf_putc(b, '}');
 }
 
+/* as nap-node measured it last */
+static void put_disk(const struct agent *ag, struct buf *b)
+{
+	auto_free char *path = agent_path(ag, "lib/nap/disk", NULL), *text = NULL;
+	json_auto_t *apps = json_load_file(path, 0, NULL);
+
+	text = json_is_array(apps) ? json_dumps(apps, JSON_COMPACT) : NULL;
+	buf_puts(b, text ? text : "[]");
+}
+
 void usage_json(struct agent *ag, struct http_in *in)
 {
 	auto_buf struct buf b = { 0 };
@@ -120,7 +130,9 @@ void usage_json(struct agent *ag, struct http_in *in)
 	buf_init(&b, ANSWER_MAX);
 	buf_puts(&b, "{\"units\":[");
 	each_usage(ag, unit_json, &b);
-	buf_puts(&b, "]}\n");
+	buf_puts(&b, "],\"disk\":");
+	put_disk(ag, &b);
+	buf_puts(&b, "}\n");
 	http_reply(in, 200, "application/json", b.data, b.len);
 }
 

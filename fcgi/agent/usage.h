@@ -7,7 +7,8 @@
 #include "agent/agent.h"
 #include "agent/http.h"
 
-/* {"units":[{"name","memory_bytes","cpu_usec","pids","restarts"}, …]}: those that are loaded; unknown numbers left out */
+/* {"units":[{"name","memory_bytes","cpu_usec","pids","restarts"}, …], "disk":[{"app","bytes"}, …]}: units that are
+ * loaded, unknown numbers left out; what apps keep on this machine, by their ids (node/sweep.c) */
 void usage_json(struct agent *ag, struct http_in *in);
 /* the same as Prometheus' text format */
 void usage_metrics(struct agent *ag, struct http_in *in);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <ftw.h>
 #include <libgen.h>
 #include <sys/stat.h>
@@ -125,4 +126,63 @@ bool tree_remove(const char *path, struct err *e)
 	if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0)
 		return err_errno(e, "could not remove folder \"%s\"", path);
 	return true;
+}
+
+/* one of the names of a file that has several */
+struct disk_name {
+	dev_t dev;
+	ino_t ino;
+	int64_t bytes;
+};
+
+static void add_name(struct disk_count *c, const struct stat *st)
+{
+	if (c->n == c->size) {
+		c->size = MAX(c->size * 2, (size_t)64);
+		c->name = xrealloc_array(c->name, c->size, sizeof *c->name);
+	}
+	c->name[c->n++] =
+		(struct disk_name){ st->st_dev, st->st_ino, (int64_t)st->st_blocks * 512 };
+}
+
+void disk_count_add(struct disk_count *c, const char *path)
+{
+	auto_free char *copy = xstrdup(path);
+	FTS *walk = fts_open((char *[]){ copy, NULL }, FTS_PHYSICAL | FTS_XDEV, NULL);
+	const FTSENT *entry;
+
+	while (walk && (entry = fts_read(walk))) {
+		if (entry->fts_info == FTS_DP || entry->fts_info == FTS_NS ||
+			entry->fts_info == FTS_ERR || entry->fts_info == FTS_DC)
+			continue;
+		if (entry->fts_info != FTS_D && entry->fts_statp->st_nlink > 1)
+			add_name(c, entry->fts_statp);
+		else
+			c->bytes += (int64_t)entry->fts_statp->st_blocks * 512;
+	}
+	if (walk)
+		(void)fts_close(walk);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct disk_name *x = a, *y = b;
+
+	return x->dev != y->dev	  ? (x->dev < y->dev ? -1 : 1)
+	       : x->ino != y->ino ? (x->ino < y->ino ? -1 : 1)
+				  : 0;
+}
+
+int64_t disk_count_end(struct disk_count *c)
+{
+	int64_t sum = c->bytes;
+
+	if (c->n)
+		qsort(c->name, c->n, sizeof *c->name, compare_names);
+	for (size_t i = 0; i < c->n; i++)
+		if (i == 0 || compare_names(&c->name[i - 1], &c->name[i]) != 0)
+			sum += c->name[i].bytes;
+	free(c->name);
+	*c = (struct disk_count){ 0 };
+	return sum;
 }

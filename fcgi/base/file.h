@@ -18,6 +18,19 @@ NODISCARD bool file_replace(
 /* Makes path and its missing parents with mode; an existing folder is fine. */
 NODISCARD bool dir_make(const char *path, unsigned int mode, struct err *e);
 
+/*
+ * The room that folders take on the disk: blocks, not lengths, of all that is below them, without following links or
+ * crossing into other file systems. What has several names counts once over all that is added to one count.
+ * What cannot be read counts nothing. Not for two threads (it changes folders).
+ */
+struct disk_count {
+	int64_t bytes;
+	struct disk_name *name;
+	size_t n, size;
+};
+void disk_count_add(struct disk_count *c, const char *path);
+int64_t disk_count_end(struct disk_count *c); /* the sum; c is as new */
+
 /* Removes path and all below it, never following a link; absent is fine. */
 NODISCARD bool tree_remove(const char *path, struct err *e);
 

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "job/disk.h"
 #include "job/git.h"
 #include "job/pool.h"
 
@@ -100,9 +101,7 @@ bool keep_pushes(struct job *self, struct err *e)
 
 /* $1: releases kept of each app */
 SQL(KEEP_TREES,
-	"WITH kept AS (SELECT r.tree, r.source_tree FROM (SELECT *, row_number() OVER (PARTITION BY app_id, state "
-	"ORDER BY number DESC) AS n FROM release) r WHERE r.state IN ('pending', 'starting', 'live') "
-	"OR (r.state = 'retired' AND r.n <= $1::integer) OR EXISTS (SELECT 1 FROM instance i WHERE i.release_id = r.id)) "
+	"WITH kept AS (" KEPT_RELEASES ") "
 	"SELECT tree FROM kept WHERE tree IS NOT NULL UNION SELECT source_tree FROM kept WHERE source_tree IS NOT NULL "
 	"UNION SELECT source_tree FROM build WHERE state <> 'gone' UNION SELECT result_tree FROM build WHERE state <> 'gone' "
 	"ORDER BY 1");
@@ -264,7 +263,7 @@ bool keep_sweep(struct job *self, int64_t min_age_s, struct err *e)
 	sweep_work(self, min_age_s);
 	sweep_trash(self, min_age_s);
 	return sweep_push_names(self, min_age_s, e) && pool_sweep(self, min_age_s, e) &&
-	       sweep_releases(self, e) && sweep_trees(self, min_age_s, e);
+	       sweep_releases(self, e) && sweep_trees(self, min_age_s, e) && disk_sweep(self, e);
 }
 
 static const char SWEEP_LOCK[] = "SELECT pg_try_advisory_lock(hashtext('nap sweep'))::integer";

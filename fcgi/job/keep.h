@@ -16,6 +16,12 @@
 
 #define KEEP_RELEASES 10
 
+/* SQL: the releases r whose trees are kept; $1: KEEP_RELEASES. Conditions may follow by AND. */
+#define KEPT_RELEASES \
+	"SELECT r.* FROM (SELECT *, row_number() OVER (PARTITION BY app_id, state ORDER BY number DESC) AS n " \
+	"FROM release) r WHERE (r.state IN ('pending', 'starting', 'live') OR (r.state = 'retired' AND r.n <= $1::integer) " \
+	"OR EXISTS (SELECT 1 FROM instance i WHERE i.release_id = r.id))"
+
 struct keep {
 	int64_t swept_at; /* CLOCK_MONOTONIC, ms; 0: never */
 };

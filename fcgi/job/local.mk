@@ -3,6 +3,7 @@ libnap_a_SOURCES += \
 	%D%/build.c %D%/build.h \
 	%D%/deploy.c \
 	%D%/destroy.c \
+	%D%/disk.c %D%/disk.h \
 	%D%/env.c \
 	%D%/gate.c %D%/gate.h \
 	%D%/git.c %D%/git.h \

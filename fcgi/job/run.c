@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/build.h"
+#include "job/disk.h"
 #include "job/keep.h"
 #include "job/kinds.h"
 #include "job/lease.h"
@@ -92,6 +93,16 @@ static bool settle(struct job *job, const struct err *why, struct err *e)
 	return job_end(job, why, json_array_size(lines) ? lines : NULL, e);
 }
 
+/* what the operation has changed on the disk; the next sweep finds what this does not */
+static void measure(struct job *job)
+{
+	const struct kind *kind = kind_of(job);
+	struct err e;
+
+	if (kind && kind->makes_release && !job->lost && !stop && !disk_measure(job, &e))
+		LOG(WARNING, "disk.measure", KV("error", e.msg), KV("detail", e.detail));
+}
+
 static void run_one(struct job *job)
 {
 	struct err why, e = { 0 };
@@ -115,6 +126,7 @@ static void run_one(struct job *job)
 			  : job->cancelled	  ? "cancelled"
 						  : "failed"),
 		KV("code", ok ? "" : why.code), KV("detail", ok ? "" : why.detail));
+	measure(job);
 	if (!ok && !stop && job_passes(job, &why))
 		pause_ms(1000);
 	log_context("operation", NULL);

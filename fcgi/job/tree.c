@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "job/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,7 @@ static void count_entry(void *ctx, const char *line, size_t n)
 		c->bytes += bytes;
 }
 
-static bool check_limits(struct job *job, const char *commit, struct err *e)
+static bool check_limits(struct job *job, const char *commit, int64_t *ret_bytes, struct err *e)
 {
 	struct count c = { 0 };
 	const char *const args[] = { "ls-tree", "-r", "-t", "-l", commit, NULL };
@@ -59,6 +60,7 @@ static bool check_limits(struct job *job, const char *commit, struct err *e)
 	if (c.submodules)
 		job_say(job, "warning: %lld submodules are not fetched; their folders are empty",
 			(long long)c.submodules);
+	*ret_bytes = c.bytes;
 	return true;
 }
 
@@ -68,8 +70,9 @@ bool tree_id(struct job *job, const char *commit, char ret[TREE_ID_SIZE], struct
 	unsigned char hash[crypto_hash_sha256_BYTES];
 	crypto_hash_sha256_state sha;
 	struct proc_result r;
+	int64_t bytes;
 
-	if (!check_limits(job, commit, e) ||
+	if (!check_limits(job, commit, &bytes, e) ||
 		!git_run(job, &(struct git_run){ .args = args, .max = 64 * 1024 * 1024 }, &r, e))
 		return false;
 	if (r.status != 0)
@@ -87,7 +90,7 @@ bool tree_id(struct job *job, const char *commit, char ret[TREE_ID_SIZE], struct
 	}
 	(void)crypto_hash_sha256_final(&sha, hash);
 	hex_encode(ret, hash, sizeof hash);
-	return true;
+	return tree_is_there(job, ret) || disk_admit(job, bytes, e);
 }
 
 /* what comes out of git is 0644 or 0755 less the umask; what is linked already has its mode and is left alone */

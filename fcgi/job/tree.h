@@ -16,7 +16,8 @@
 
 #define TREE_ID_SIZE 65
 
-/* The id of commit's tree. Also checks its limits: ERR_TOO_LARGE "source_too_large". */
+/* The id of commit's tree. Also checks its limits: ERR_TOO_LARGE "source_too_large", and
+ * where there is no such tree yet ERR_INVALID "quota_disk". */
 NODISCARD bool tree_id(struct job *job, const char *commit, char ret[TREE_ID_SIZE], struct err *e);
 
 /* It is there, and will not be thrown away within the hour. */

@@ -148,12 +148,18 @@ SQL(RECORD_USAGE,
 	"FROM jsonb_to_recordset($1::jsonb) AS u (unit text, memory bigint, cpu_usec bigint) WHERE i.unit = u.unit "
 	"AND (i.memory_used, i.cpu_usec) IS DISTINCT FROM (nullif(u.memory, -1), nullif(u.cpu_usec, -1))");
 
+SQL(RECORD_DISK,
+	"INSERT INTO app_disk AS d (app_id, data) SELECT a.id, u.bytes FROM jsonb_to_recordset($1::jsonb) "
+	"AS u (app bigint, bytes bigint) JOIN app a ON a.id = u.app WHERE u.bytes >= 0 ORDER BY a.id FOR KEY SHARE OF a "
+	"ON CONFLICT (app_id) DO UPDATE SET data = excluded.data WHERE d.data <> excluded.data");
+
 bool record_usage(struct leader *l, struct err *e)
 {
 	auto_arena struct arena a = { 0 };
 	auto_free char *socket = NULL, *text = NULL;
 	auto_tx struct tx tx = { 0 };
 	struct engine_usage *usage;
+	const char *disk;
 	json_t *list;
 	size_t n;
 
@@ -161,7 +167,7 @@ bool record_usage(struct leader *l, struct err *e)
 		return true;
 	l->usage_at = clock_mono_ms();
 	socket = xasprintf("%s/run/agent/read.sock", l->cfg->state);
-	if (!engine_usage(&l->engine, socket, &a, &usage, &n, e))
+	if (!engine_usage(&l->engine, socket, &a, &usage, &n, &disk, e))
 		return true;
 	list = json_array();
 	for (size_t k = 0; k < n; k++)
@@ -171,5 +177,5 @@ bool record_usage(struct leader *l, struct err *e)
 				      (json_int_t)usage[k].cpu_usec));
 	text = dumped(list);
 	return lock_tx(&l->lock, &tx, e) && db_exec(l->db, NULL, e, RECORD_USAGE, text) &&
-	       tx_commit(&tx, e);
+	       db_exec(l->db, NULL, e, RECORD_DISK, disk) && tx_commit(&tx, e);
 }

@@ -11,4 +11,5 @@ libnap_a_SOURCES += \
 	%D%/prepare.c \
 	%D%/program.c %D%/program.h \
 	%D%/stopped.c \
+	%D%/sweep.c \
 	%D%/view.c

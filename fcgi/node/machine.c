@@ -78,23 +78,35 @@ static bool enter_machine(bool has_uid)
 	return machine >= 0 && setns(machine, CLONE_NEWNS) == 0;
 }
 
-bool node_open(const char *unit, struct arena *a, struct node *ret, struct err *e)
+bool node_open_home(struct arena *a, struct node *ret, struct err *e)
 {
-	struct node n = { .a = a, .unit = unit, .root = env("NAP_ROOT") };
-	struct unit_name name;
+	struct node n = { .a = a, .unit = "", .root = "", .invocation = "" };
 	char self[512];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-	int64_t uid;
 
-	/* it becomes a folder's name and part of a URL */
-	if (!unit_name_parse(unit, &name))
-		return err_set(e, ERR_INVALID, "no_unit", "\"%s\" is no unit of nap's", unit);
 	if (len < 0)
 		return err_errno(e, "could not find out where nap-node lies");
 	self[len] = '\0';
 	n.home = parent(a, parent(a, self));
 	if (!read_conf(&n, e))
 		return false;
+	*ret = n;
+	return true;
+}
+
+bool node_open(const char *unit, struct arena *a, struct node *ret, struct err *e)
+{
+	struct unit_name name;
+	struct node n;
+	int64_t uid;
+
+	/* it becomes a folder's name and part of a URL */
+	if (!unit_name_parse(unit, &name))
+		return err_set(e, ERR_INVALID, "no_unit", "\"%s\" is no unit of nap's", unit);
+	if (!node_open_home(a, &n, e))
+		return false;
+	n.unit = unit;
+	n.root = env("NAP_ROOT");
 	n.dir = arena_printf(a, "%s/%s", n.home, unit);
 	n.self = arena_printf(a, "%s/%s", n.run, unit);
 	n.invocation = env("INVOCATION_ID");

@@ -5,6 +5,7 @@
  *	nap-node prepare UNIT    fetch, or take the kept copy; make its folders and files
  *	nap-node announce UNIT   the sidekick: checks the health of its main unit and says it, until nap knows it no more
  *	nap-node stopped UNIT    how it ended; a build's result is put in its place
+ *	nap-node sweep [FOLDER…] removes what was put aside as .old-NAME in home, in run and in these; measures what apps keep
  *
  * Where things are (home = dirname(dirname(/proc/self/exe)), %S/nap):
  *	home/node.conf            "key = value": socket, trees, run (%t/nap)
@@ -14,6 +15,7 @@
  *	home/UNIT/exit            nap-run's record; the unit's own user writes it, so it is read with care
  *	home/UNIT/out             $NAP_OUT;  home/UNIT/data -> ../data/APP_ID;  home/UNIT/cache -> ../cache/TENANT (builds)
  *	home/outbox/              ends that nap has not been told yet
+ *	home/disk                 [{"app":ID,"bytes":N}, …]: data and out folders as the last sweep found them
  *	run/UNIT/{env,start,policy}
  *
  * All but what the program itself may write belongs to root in folders closed to others. NAP_UID (nap-unit's) is the
@@ -49,6 +51,11 @@ NODISCARD bool node_open(const char *unit, struct arena *a, struct node *ret, st
 int node_prepare(struct node *n);
 int node_announce(struct node *n);
 int node_stopped(struct node *n);
+/* ends with the process that started it, as it may take long; one at a time */
+int node_sweep(struct node *n, char **folders);
+
+/* home and node.conf alone, for what is of no unit */
+NODISCARD bool node_open_home(struct arena *a, struct node *ret, struct err *e);
 
 /* ---- talking to nap ---- */
 

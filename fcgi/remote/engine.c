@@ -444,7 +444,7 @@ static int64_t number_of(const json_t *o, const char *key)
 }
 
 bool engine_usage(struct engine *en, const char *socket, struct arena *a, struct engine_usage **ret,
-	size_t *ret_n, struct err *e)
+	size_t *ret_n, const char **ret_disk, struct err *e)
 {
 	struct list l = { .a = a, .item = sizeof **ret };
 	struct http_call call = { .method = "GET",
@@ -454,6 +454,7 @@ bool engine_usage(struct engine *en, const char *socket, struct arena *a, struct
 		.max_bytes = MAX_ENGINE_ANSWER };
 	json_t *answer = NULL, *units;
 	json_error_t je;
+	char *disk;
 
 	if (http_one(en->http, &call) && call.status == 200)
 		answer = json_loadb(call.answer.data, call.answer.len, 0, &je);
@@ -469,6 +470,9 @@ bool engine_usage(struct engine *en, const char *socket, struct arena *a, struct
 		*(struct engine_usage *)list_add(&l) = (struct engine_usage){ text_of(u, "name"),
 			number_of(u, "memory_bytes"), number_of(u, "cpu_usec") };
 	}
+	disk = json_dumps(json_object_get(answer, "disk"), JSON_COMPACT);
+	*ret_disk = arena_strdup(a, disk ? disk : "[]");
+	free(disk);
 	*ret = l.items;
 	*ret_n = l.n;
 	return true;

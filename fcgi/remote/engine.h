@@ -83,8 +83,11 @@ struct engine_usage {
 	int64_t memory, cpu_usec; /* -1: not known */
 };
 
-/* What units take, from nap-agent's read-only socket (GET /nap/v1/usage); a fleet has no such thing. */
+/*
+ * What units take, from nap-agent's read-only socket (GET /nap/v1/usage); a fleet has no such thing. *ret_disk: what apps
+ * keep on the machine, "[{\"app\":12,\"bytes\":4096}, …]".
+ */
 NODISCARD bool engine_usage(struct engine *en, const char *socket, struct arena *a,
-	struct engine_usage **ret, size_t *ret_n, struct err *e);
+	struct engine_usage **ret, size_t *ret_n, const char **ret_disk, struct err *e);
 
 #endif

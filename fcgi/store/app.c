@@ -13,6 +13,7 @@ const struct row_field APP_FIELDS[] = {
 	{ "scale_profile", ROW_NUMBER },
 	{ "memory", ROW_NUMBER },
 	{ "memory_override", ROW_NUMBER },
+	{ "disk", ROW_NUMBER },
 	{ "command", ROW_TEXT },
 	{ "command_override", ROW_TEXT },
 	{ "url", ROW_TEXT },
@@ -30,8 +31,8 @@ const size_t APP_FIELDS_N = ARRAY_SIZE(APP_FIELDS);
 /* clang-format off */
 #define APP_COLUMNS \
 	"SELECT a.name, a.group_name AS \"group\", a.parent, a.params, a.wave, a.state, a.instances AS desired_instances, a.running_instances, " \
-	"a.scale_override, a.scale_profile, a.memory_bytes AS memory, a.memory_override, a.command, a.command_override, " \
-	"a.url, a.ref, a.branch, a.profile_text IS NOT NULL AS profile_given, r.number AS release, " \
+	"a.scale_override, a.scale_profile, a.memory_bytes AS memory, a.memory_override, a.disk_bytes AS disk, " \
+	"a.command, a.command_override, a.url, a.ref, a.branch, a.profile_text IS NOT NULL AS profile_given, r.number AS release, " \
 	"n.number AS next_release, r.commit, " DB_US("a.created_at") " AS created_at, " \
 	DB_US("a.updated_at") " AS updated_at, a.port, a.version " \
 	"FROM app a LEFT JOIN release r ON r.id = a.release_id LEFT JOIN release n ON n.id = a.next_release_id "

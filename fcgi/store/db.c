@@ -80,6 +80,12 @@ static bool quota_error(struct err *e, const char *constraint, const char *detai
 	if (streq(constraint, "tenant_quota_instances"))
 		return err_set(e, ERR_INVALID, "quota_instances",
 			"this needs %jd more instances: %jd of %jd left", growth, used, quota);
+	if (streq(constraint, "tenant_quota_disk")) {
+		gib(all, quota);
+		return err_set(e, ERR_INVALID, "quota_disk",
+			"the disk quota of %s GiB is used up; destroyed apps and old data make room",
+			all);
+	}
 	return err_set(e, ERR_INVALID, "quota_apps", "this needs %jd more apps: %jd of %jd left",
 		growth, used, quota);
 }

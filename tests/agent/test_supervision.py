@@ -2,9 +2,11 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -187,6 +189,47 @@ def test_a_unit_has_a_uid_of_its_own_and_another_next_time(walled):
 
 
 # What does not depend on the walls
+
+
+def test_what_gone_units_left_goes_after_an_hour_and_what_apps_keep_is_measured(agent):
+    lib = agent.path("lib", "nap")
+    places = [lib, agent.path("run", "nap"), agent.path("root")]
+    os.makedirs(lib + "/bin")
+    shutil.copy(program("nap-node"), lib + "/bin/nap-node")
+    with open(lib + "/node.conf", "w") as f:
+        f.write("socket = /nonexistent\ntrees = /nonexistent\nrun = %s\n" % places[1])
+    agent.run("a.service", SLEEP)
+    for place in places:
+        for name in ("a.service", "gone.service", "young.service"):
+            os.makedirs(place + "/" + name + "/out")
+            with open(place + "/" + name + "/out/o", "wb") as f:
+                f.write(b"x" * 50000)
+    os.makedirs(lib + "/data/12")
+    with open(lib + "/data/12/d", "wb") as f:
+        f.write(b"x" * 100000)
+    os.link(lib + "/data/12/d", lib + "/a.service/out/d")       # a second name takes no room
+    os.symlink("../data/12", lib + "/a.service/data")
+    os.symlink("../data/12", lib + "/gone.service/data")
+    old = time.time() - 2 * 3600
+    for place in places:
+        for name in ("a.service", "gone.service"):
+            os.utime(place + "/" + name, (old, old))
+
+    def left():
+        return [sorted(n for n in os.listdir(place) if "service" in n) for place in places]
+
+    agent.stop()
+    agent.start()
+    until(lambda: left() == [["a.service", "young.service"]] * 3, why=left)
+    disk = until(lambda: agent.request("GET", "/nap/v1/usage", socket_name="read.sock").json()["disk"])
+    assert [d["app"] for d in disk] == [12] and 150000 <= disk[0]["bytes"] < 200000
+    # its hour begins when it goes
+    agent.delete("a.service")
+    agent.wait("a.service", None)
+    agent.stop()
+    agent.start()
+    assert agent.get("/units").status == agent.get("/units").status == 200
+    assert left() == [["a.service", "young.service"]] * 3 and os.path.exists(lib + "/data/12/d")
 
 
 def test_a_second_agent_on_one_folder_refuses(agent):

@@ -40,6 +40,8 @@ def kind_of(pid, state, service):
         if name in ("nap-unit", "nap-node", "crun", "bwrap", "nap-run", "nap-init"):
             return f"{name} of a {service}"
         return "an app" if name.startswith("python") else None
+    if name == "nap-node":                             # the agent's sweep, every ten minutes
+        return None
     if service == "supervisor" and line.endswith("./run"):
         return "supervisor"
     if name in ("sleep", "sv", "setpriv", "env", "sh", "spawn-fcgi", "setsid", "ps") or not line:

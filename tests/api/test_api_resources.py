@@ -189,6 +189,24 @@ def test_starting_what_no_longer_fits_the_quota_is_refused(stack):
     assert me.sql("SELECT stopped FROM app WHERE id = " + me.id()) == "t"
 
 
+def test_no_new_source_comes_in_where_the_disk_quota_is_used_up(me):
+    me.app("web")
+    me.release()
+    me.sql("UPDATE app SET url = '%s' WHERE tenant_id = TENANT" % URL)
+    me.sql("INSERT INTO app_disk (app_id, source, data) SELECT id, 3000, 2000 FROM app WHERE tenant_id = TENANT")
+    assert me.get("/apps/web").json["disk"] == 5000
+    disk = me.get("/quota").json["disk"]
+    assert disk["used"] == 5000
+    me.sql("UPDATE tenant SET quota_disk = 5000 WHERE id = TENANT")
+    for path, body in (("/apps", {"name": "two", "url": URL}), ("/apps/web/releases", {})):
+        a = me.post(path, body)
+        assert (a.status, a.code) == (422, "quota_disk"), path
+    assert me.get("/apps/two").status == 404
+    assert me.call("PUT", "/apps/web/scale", {"instances": 1}).status == 202
+    me.sql("UPDATE tenant SET quota_disk = 5001 WHERE id = TENANT")
+    assert me.post("/apps/web/releases", {}).status == 202
+
+
 # Environment and profile -----------------------------------------------------------------------------------------
 
 def test_variables_are_set_taken_away_and_hidden(me):

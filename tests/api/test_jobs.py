@@ -94,6 +94,47 @@ def test_more_than_the_quota_is_a_clear_failure(jobs):
     assert (o["state"], o["error_code"]) == ("failed", "quota_memory")
 
 
+def room(*folders):
+    """what du says: blocks, hard links once"""
+    found = {}
+    for folder in folders:
+        for at, _, files in os.walk(folder):
+            for st in [os.lstat(at)] + [os.lstat(os.path.join(at, f)) for f in files]:
+                found[st.st_ino] = st.st_blocks * 512
+    return sum(found.values())
+
+
+def test_the_disk_is_counted_and_its_quota_kept(jobs):
+    source = {"profile": "memory: 64m\ncommand: a\n", "big": "x" * 3000000, "small": "1"}
+    app, _, o = jobs.deploy("disk", source)
+    jobs.repository("disk", {**source, "small": "2"}, "second")
+    again = jobs.ended(jobs.submit(app, "deploy"))
+    assert o["state"] == again["state"] == "succeeded"
+
+    def counted():
+        trees = jobs.value("SELECT string_agg(tree, ' ') FROM release WHERE app_id = %d" % app).split()
+        real = room(jobs.path("git/%d.git" % app), *(jobs.path("tree/" + t) for t in trees))
+        return len(trees) == 2 and jobs.value("SELECT source FROM app_disk WHERE app_id = %d" % app) == str(real) and real
+
+    # the second tree has the large file by a link
+    wait_until(counted)
+    assert 3000000 < counted() < 4000000
+    before = jobs.value("SELECT version FROM app WHERE id = %d" % app)
+    jobs.sql("UPDATE app_disk SET data = 5000 WHERE app_id = %d" % app)
+    assert jobs.value("SELECT version FROM app WHERE id = %d" % app) == before
+    assert jobs.value("SELECT disk_bytes = source + logs + 5000 FROM app JOIN app_disk ON app_id = id WHERE id = %d" % app) == "t"
+    assert jobs.value("SELECT used_disk = (SELECT sum(disk_bytes) FROM app a WHERE a.tenant_id = t.id) AND used_disk > 0 "
+                      "FROM tenant t WHERE name = 'acme'") == "t"
+    jobs.sql("UPDATE tenant SET quota_disk = used_disk + 2000000 WHERE name = 'acme'")
+    try:
+        _, _, o = jobs.deploy("disk2", {**source, "big": "y" * 3000000})
+        assert (o["state"], o["error_code"]) == ("failed", "quota_disk"), o
+        # what is there already needs no room: going back is possible
+        assert jobs.ended(jobs.submit(app, "rollback", {"release": 1}))["state"] == "succeeded"
+    finally:
+        jobs.sql("UPDATE tenant SET quota_disk = 10737418240 WHERE name = 'acme'")
+
+
 @pytest.mark.parametrize("name,files,code", [
     ("noprofile", {"x": ""}, "profile_missing"),
     ("nocommand", {"profile": "memory: 64m\n"}, "command_missing"),

@@ -1,0 +1,103 @@
+#include "agent/kept.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/stat.h>
+
+#define SWEEP_MS (10 * 60 * 1000)
+
+static const char *const PLACES[] = { "lib/nap", "run/nap", "root" };
+
+void kept_note(const struct agent *ag, const struct agent_unit *u)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(PLACES); i++) {
+		auto_free char *place = agent_path(ag, PLACES[i], u->name);
+
+		(void)utimensat(AT_FDCWD, place, NULL, AT_SYMLINK_NOFOLLOW);
+	}
+}
+
+static bool is_known(const struct agent *ag, const char *name)
+{
+	for (size_t i = 0; i < ag->n; i++)
+		if (streq(ag->unit[i]->name, name) || streq(ag->unit[i]->folder, name))
+			return true;
+	return false;
+}
+
+/* true: there is something for nap-node to remove */
+static bool put_aside(const struct agent *ag, const char *part)
+{
+	auto_free char *place = agent_path(ag, part, NULL);
+	auto_dir DIR *d = opendir(place);
+	const struct dirent *de;
+	bool some = false;
+
+	while (d && (de = readdir(d))) {
+		auto_free char *aside = xasprintf(".old-%s", de->d_name);
+		struct stat st;
+
+		if (starts_with(de->d_name, ".old-")) {
+			some = true;
+			continue;
+		}
+		if (!ends_with(de->d_name, ".service") || is_known(ag, de->d_name) ||
+			fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+			!S_ISDIR(st.st_mode) || clock_now() - st.st_mtime < KEPT_S)
+			continue;
+		if (renameat(dirfd(d), de->d_name, dirfd(d), aside) == 0) {
+			LOG(INFO, "agent.kept_removed", KV("unit", de->d_name), KV("at", part));
+			some = true;
+		}
+	}
+	return some;
+}
+
+/* not waited for; the loop takes its end as any child's */
+static void start_sweep(const struct agent *ag)
+{
+	auto_free char *program = agent_path(ag, "lib/nap/bin/nap-node", NULL);
+	auto_free char *root = agent_path(ag, "root", NULL);
+	const char *const argv[] = { program, "sweep", root, NULL };
+	const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL };
+	posix_spawn_file_actions_t fa;
+	posix_spawnattr_t at;
+	sigset_t all, none;
+	pid_t pid;
+	int rc;
+
+	(void)sigfillset(&all);
+	(void)sigemptyset(&none);
+	(void)posix_spawn_file_actions_init(&fa);
+	(void)posix_spawnattr_init(&at);
+	(void)posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+	(void)posix_spawn_file_actions_addclosefrom_np(&fa, 3);
+	(void)posix_spawnattr_setflags(&at, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	(void)posix_spawnattr_setsigdefault(&at, &all);
+	(void)posix_spawnattr_setsigmask(&at, &none);
+	rc = posix_spawn(&pid, program, &fa, &at, (char *const *)(uintptr_t)argv,
+		(char *const *)(uintptr_t)env);
+	(void)posix_spawn_file_actions_destroy(&fa);
+	(void)posix_spawnattr_destroy(&at);
+	if (rc != 0 && rc != ENOENT)
+		LOG(WARNING, "agent.sweep", KV("why", strerror(rc)));
+}
+
+void kept_tidy(struct agent *ag)
+{
+	int64_t now = clock_mono_ms();
+	bool some = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(PLACES); i++)
+		some = put_aside(ag, PLACES[i]) || some;
+	if (!some && ag->swept_at && now - ag->swept_at < SWEEP_MS)
+		return;
+	ag->swept_at = now;
+	start_sweep(ag);
+}

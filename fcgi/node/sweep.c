@@ -1,0 +1,140 @@
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "node/files.h"
+#include "node/node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#define MAX_DISK (16 * 1024 * 1024)
+
+/* Nobody finds what is named so; a view that is still mounted is let go first, for it is the tree of others. */
+static void remove_aside(const char *folder)
+{
+	auto_dir DIR *d = opendir(folder);
+	const struct dirent *de;
+	struct err e;
+
+	while (d && (de = readdir(d))) {
+		auto_free char *path = NULL, *view = NULL;
+
+		if (!starts_with(de->d_name, ".old-"))
+			continue;
+		path = xasprintf("%s/%s", folder, de->d_name);
+		view = xasprintf("%s/view", path);
+		while (umount2(view, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+			;
+		if (!files_remove(path, &e))
+			(void)die(&e);
+	}
+}
+
+/* ---- what apps keep ---- */
+
+struct kept {
+	char *app;
+	struct disk_count count;
+};
+
+struct list {
+	struct kept *v;
+	size_t n, size;
+};
+
+static struct disk_count *count_of(struct list *l, const char *app)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (streq(l->v[i].app, app))
+			return &l->v[i].count;
+	if (l->n == l->size) {
+		l->size = MAX(l->size * 2, (size_t)16);
+		l->v = xrealloc_array(l->v, l->size, sizeof *l->v);
+	}
+	l->v[l->n++] = (struct kept){ .app = xstrdup(app) };
+	return &l->v[l->n - 1].count;
+}
+
+static bool is_id(const char *s)
+{
+	int64_t id;
+
+	return parse_i64(s, 1, INT64_MAX, &id);
+}
+
+/* home/data/APP_ID */
+static void add_data(const struct node *n, struct list *l)
+{
+	auto_free char *data = xasprintf("%s/data", n->home);
+	auto_dir DIR *d = opendir(data);
+	const struct dirent *de;
+
+	while (d && (de = readdir(d))) {
+		auto_free char *path = xasprintf("%s/%s", data, de->d_name);
+
+		if (is_id(de->d_name))
+			disk_count_add(count_of(l, de->d_name), path);
+	}
+}
+
+/* home/UNIT/out; whose the unit is its link to the data says */
+static void add_outputs(const struct node *n, struct list *l)
+{
+	auto_dir DIR *d = opendir(n->home);
+	const struct dirent *de;
+
+	while (d && (de = readdir(d))) {
+		auto_free char *link = xasprintf("%s/%s/data", n->home, de->d_name);
+		auto_free char *out = xasprintf("%s/%s/out", n->home, de->d_name);
+		char to[64];
+		ssize_t len = readlink(link, to, sizeof to - 1);
+
+		if (len < 0)
+			continue;
+		to[len] = '\0';
+		if (starts_with(to, "../data/") && is_id(to + 8))
+			disk_count_add(count_of(l, to + 8), out);
+	}
+}
+
+static bool measure(const struct node *n, struct err *e)
+{
+	auto_free char *path = xasprintf("%s/disk", n->home);
+	auto_buf struct buf b = { 0 };
+	struct list l = { 0 };
+
+	add_data(n, &l);
+	add_outputs(n, &l);
+	buf_init(&b, MAX_DISK);
+	for (size_t i = 0; i < l.n; i++) {
+		buf_printf(&b, "%s{\"app\":%s,\"bytes\":%lld}", i ? "," : "[", l.v[i].app,
+			(long long)disk_count_end(&l.v[i].count));
+		free(l.v[i].app);
+	}
+	buf_puts(&b, l.n ? "]\n" : "[]\n");
+	free(l.v);
+	return file_replace(path, b.data, b.len, 0600, e);
+}
+
+int node_sweep(struct node *n, char **folders)
+{
+	auto_free char *path = xasprintf("%s/.sweep", n->home);
+	auto_fd int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct err e;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0L, 0L, 0L);
+	(void)setpriority(PRIO_PROCESS, 0, 10);
+	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
+		return 0;
+	remove_aside(n->home);
+	remove_aside(n->run);
+	for (; *folders; folders++)
+		remove_aside(*folders);
+	return measure(n, &e) ? 0 : die(&e);
+}
