@@ -186,26 +186,3 @@ bool build_make(struct job *job, const struct release_plan *plan, const char *en
 		job_say(job, "could not end the build's unit: %s", ignored.msg);
 	return ok;
 }
-
-SQL(BUILD_NUMBER, "SELECT number FROM release WHERE id = $1");
-
-json_t *build_last_lines(struct job *job)
-{
-	auto_free char *dir = xasprintf("%s/logs", job->cfg->state);
-	struct applog_filter filter = { .lines = 20 };
-	struct applog_entry *entries;
-	json_t *list = json_array();
-	int64_t last;
-	struct err e;
-	size_t n;
-
-	if (!job->release_id ||
-		!db_one_i64(job->db, &filter.release, &e, BUILD_NUMBER, I64(job->release_id)) ||
-		!applog_read(dir, job->app_id, &filter, &job->a, &entries, &n, &last, &e))
-		return list;
-	for (size_t i = 0; i < n; i++)
-		if (entries[i].instance == 0)
-			(void)json_array_append_new(list,
-				json_stringn_nocheck(entries[i].message.p, entries[i].message.n));
-	return list;
-}

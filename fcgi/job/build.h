@@ -21,7 +21,4 @@ void build_key(const char *source, const char *script, const char *env, char ret
 NODISCARD bool build_make(
 	struct job *job, const struct release_plan *plan, const char *env, struct err *e);
 
-/* the last lines that the build of the release wrote, for people: a new array of texts */
-json_t *build_last_lines(struct job *job);
-
 #endif

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "job/gate.h"
+#include "job/pack.h"
 #include "push/push_repo.h"
 
 #include <fcntl.h>
@@ -377,14 +378,15 @@ static bool fetch_failed(
 		e, ERR_UPSTREAM, "git_failed", "could not fetch \"%s\": %s", url, reason(job, r));
 }
 
-/* what a fetch that was cut off left: no other process of nap writes here but in folders of its own */
+/* what a fetch that was cut off left: no other process of nap writes here but the one that packs */
 static void remove_leftovers(struct job *job)
 {
+	auto_fd int lock = pack_lock(job);
 	const char *folder = arena_printf(&job->a, "%s/objects/pack", git_dir(job));
 	auto_dir DIR *d = opendir(folder);
 	const struct dirent *entry;
 
-	while (d && (entry = readdir(d)))
+	while (lock >= 0 && d && (entry = readdir(d)))
 		if (starts_with(entry->d_name, "tmp_"))
 			(void)unlinkat(dirfd(d), entry->d_name, 0);
 }

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "job/disk.h"
 #include "job/git.h"
+#include "job/pack.h"
 #include "job/pool.h"
 
 #include <ctype.h>
@@ -263,7 +264,8 @@ bool keep_sweep(struct job *self, int64_t min_age_s, struct err *e)
 	sweep_work(self, min_age_s);
 	sweep_trash(self, min_age_s);
 	return sweep_push_names(self, min_age_s, e) && pool_sweep(self, min_age_s, e) &&
-	       sweep_releases(self, e) && sweep_trees(self, min_age_s, e) && disk_sweep(self, e);
+	       sweep_releases(self, e) && sweep_trees(self, min_age_s, e) && disk_sweep(self, e) &&
+	       pack_sweep(self, e);
 }
 
 static const char SWEEP_LOCK[] = "SELECT pg_try_advisory_lock(hashtext('nap sweep'))::integer";

@@ -12,6 +12,7 @@ libnap_a_SOURCES += \
 	%D%/kinds.h \
 	%D%/lease.c %D%/lease.h \
 	%D%/members.c \
+	%D%/pack.c %D%/pack.h \
 	%D%/pool.c %D%/pool.h \
 	%D%/push.c \
 	%D%/release.c %D%/release.h \

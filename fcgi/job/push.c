@@ -15,12 +15,12 @@ bool job_push(struct job *job, struct err *e)
 	const char *branch = json_string_value(json_object_get(job->args, "branch"));
 	struct release_plan plan;
 	struct job_app app;
+	bool brought;
 
-	if (!job_app_load(job, &app, e))
+	if (!job_app_begin(job, &app, &brought, e))
 		return false;
-	if (job->release_id)
-		return release_plan_of(job, job->release_id, 0, &plan, e) &&
-		       release_bring(job, &app, &plan, e);
+	if (brought)
+		return true;
 	if (!commit || !branch)
 		return err_set(e, ERR_INTERNAL, "internal", "the push names no commit or branch");
 	if (!job_step(job, "profile", e))

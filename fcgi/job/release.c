@@ -85,6 +85,16 @@ bool job_app_load(struct job *job, struct job_app *ret, struct err *e)
 	return true;
 }
 
+bool job_app_begin(struct job *job, struct job_app *ret, bool *ret_brought, struct err *e)
+{
+	struct release_plan plan;
+
+	*ret_brought = job->release_id != 0;
+	return job_app_load(job, ret, e) &&
+	       (!*ret_brought || (release_plan_of(job, job->release_id, 0, &plan, e) &&
+					 release_bring(job, ret, &plan, e)));
+}
+
 static bool read_profile(struct job *job, const struct job_app *app, const char *commit,
 	struct release_plan *p, struct err *e)
 {
@@ -514,7 +524,7 @@ bool release_abandon(struct job *job, const struct err *why, struct err *e)
 
 SQL(NUMBER_OF, "SELECT number FROM release WHERE id = $1");
 
-json_t *release_last_lines(struct job *job)
+json_t *release_last_lines(struct job *job, bool of_build)
 {
 	const char *dir = config_path(job->cfg, "logs");
 	struct applog_filter filter = { .lines = 20 };
@@ -529,7 +539,8 @@ json_t *release_last_lines(struct job *job)
 		!applog_read(dir, job->app_id, &filter, &job->a, &entries, &n, &last, &e))
 		return list;
 	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(
-			list, json_stringn_nocheck(entries[i].message.p, entries[i].message.n));
+		if (!of_build || entries[i].instance == 0)
+			(void)json_array_append_new(list,
+				json_stringn_nocheck(entries[i].message.p, entries[i].message.n));
 	return list;
 }

@@ -17,6 +17,10 @@ struct job_app {
 };
 NODISCARD bool job_app_load(struct job *job, struct job_app *ret, struct err *e);
 
+/* The same; and where an earlier attempt has made the release already it is brought, and nothing is left to do. */
+NODISCARD bool job_app_begin(
+	struct job *job, struct job_app *ret, bool *ret_brought, struct err *e);
+
 /* What a release is made of. */
 struct release_plan {
 	const char *kind, *commit, *subject, *profile_text, *start, *command;
@@ -64,7 +68,7 @@ NODISCARD bool release_wait_routed(struct job *job, int64_t release, struct err 
 /* After a failure: the new instances go, the release is marked failed, the app is what its current release says. */
 NODISCARD bool release_abandon(struct job *job, const struct err *why, struct err *e);
 
-/* The last lines that the release's instances wrote, for people: a new array of texts. */
-json_t *release_last_lines(struct job *job);
+/* The last lines that the release's instances or its build wrote, for people: a new array of texts. */
+json_t *release_last_lines(struct job *job, bool of_build);
 
 #endif

@@ -12,12 +12,12 @@ bool job_rollback(struct job *job, struct err *e)
 	int64_t number = json_integer_value(json_object_get(job->args, "release")), state = 0;
 	struct release_plan plan;
 	struct job_app app;
+	bool brought;
 
-	if (!job_app_load(job, &app, e))
+	if (!job_app_begin(job, &app, &brought, e))
 		return false;
-	if (job->release_id)
-		return release_plan_of(job, job->release_id, 0, &plan, e) &&
-		       release_bring(job, &app, &plan, e);
+	if (brought)
+		return true;
 	if (!release_plan_of(job, 0, number, &plan, e) ||
 		!db_one_i64(job->db, &state, e, ROLLBACK_STATE, I64(job->app_id), I64(number)))
 		return false;

@@ -2,11 +2,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "job/build.h"
 #include "job/disk.h"
 #include "job/keep.h"
 #include "job/kinds.h"
 #include "job/lease.h"
+#include "job/release.h"
 
 #include <sodium.h>
 #include <sys/stat.h>
@@ -71,9 +71,7 @@ static bool run_kind(struct job *job, struct err *e)
 /* what it wrote last, of the build or of the instances */
 static json_t *last_lines(struct job *job, const struct err *why)
 {
-	if (starts_with(why->code, "build_"))
-		return build_last_lines(job);
-	return release_last_lines(job);
+	return release_last_lines(job, starts_with(why->code, "build_"));
 }
 
 static bool settle(struct job *job, const struct err *why, struct err *e)

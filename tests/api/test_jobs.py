@@ -1,4 +1,5 @@
 """Operations as nap-worker runs them: real git, real PostgreSQL, a leader of a few lines."""
+import fcntl
 import json
 import os
 import signal
@@ -133,6 +134,45 @@ def test_the_disk_is_counted_and_its_quota_kept(jobs):
         assert jobs.ended(jobs.submit(app, "rollback", {"release": 1}))["state"] == "succeeded"
     finally:
         jobs.sql("UPDATE tenant SET quota_disk = 10737418240 WHERE name = 'acme'")
+
+
+def test_repositories_are_packed_but_not_under_a_push(jobs):
+    jobs.tenant("beta")
+    repositories, objects = [], []
+    for name, tenant in (("packed", "acme"), ("packed2", "beta")):
+        commit = jobs.repository(name, WEB)
+        app = jobs.app(name, "file://" + jobs.path("source/" + name), tenant)
+        assert jobs.ended(jobs.submit(app, "deploy"))["state"] == "succeeded"
+        git = ["git", "--git-dir", jobs.path("git/%d.git" % app)]
+        packs = jobs.path("git/%d.git/objects/pack" % app)
+        ids = [subprocess.run(git + ["hash-object", "-w", "--stdin"], input=b"%d" % n, check=True, stdout=subprocess.PIPE)
+               .stdout.strip() for n in range(22)]
+        for n, id in enumerate(ids):
+            pack = subprocess.run(git + ["pack-objects", "-q", packs + "/pack"], input=id, check=True, stdout=subprocess.PIPE)
+            if n == 0:                                  # what came three days ago, and no ref reached
+                for end in (".pack", ".idx"):
+                    os.utime(packs + "/pack-" + pack.stdout.decode().strip() + end, (1, 1))
+        subprocess.run(git + ["prune-packed"], check=True)
+        repositories.append((git, packs))
+        objects.append((commit, ids))
+
+    def count(packs):
+        return sum(f.endswith(".pack") for f in os.listdir(packs))
+
+    def has(n, id):
+        return subprocess.run([*repositories[n][0], "cat-file", "-e", id], stderr=subprocess.DEVNULL).returncode == 0
+
+    os.makedirs(jobs.path("git/slots"), exist_ok=True)
+    with open(jobs.path("git/slots/acme.1"), "w") as slot:
+        fcntl.flock(slot, fcntl.LOCK_EX)                # as a push holds it
+        os.chmod(slot.name, 0o660)
+        jobs.worker()                                   # it sweeps at once
+        wait_until(lambda: count(repositories[1][1]) == 1 and os.path.exists(repositories[1][1] + "/../../nap-packed"), 60)
+        assert count(repositories[0][1]) > 20           # it came first
+    jobs.worker()
+    wait_until(lambda: count(repositories[0][1]) == 1 and os.path.exists(repositories[0][1] + "/../../nap-packed"), 60)
+    for n, (commit, ids) in enumerate(objects):
+        assert has(n, commit) and not has(n, ids[0]) and all(has(n, id) for id in ids[1:])
 
 
 @pytest.mark.parametrize("name,files,code", [
