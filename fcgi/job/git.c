@@ -13,6 +13,7 @@
 
 #define ASK_TIMEOUT_MS 60000
 #define GIT_MEMORY     (4LL << 30) /* of address space: packs are mapped */
+#define ASK_MEMORY     (1LL << 30) /* a list of refs that never ends is kept in memory */
 
 const char *git_dir(struct job *job)
 {
@@ -95,10 +96,15 @@ bool git_run(struct job *job, const struct git_run *run, struct proc_result *ret
 	job_child(job, &v);
 	/* a hostile pack must not take the machine's memory, nor its disk */
 	argv_add(&v, &job->a, "prlimit");
-	argv_addf(&v, &job->a, "--as=%lld", (long long)GIT_MEMORY);
+	argv_addf(&v, &job->a, "--as=%lld", run->memory ? (long long)run->memory : GIT_MEMORY);
 	if (run->max_file)
 		argv_addf(&v, &job->a, "--fsize=%lld", (long long)run->max_file);
 	argv_add(&v, &job->a, "--");
+	if (run->max_file) {
+		/* so that it hears of the limit, and says it, instead of being killed */
+		argv_add(&v, &job->a, "env");
+		argv_add(&v, &job->a, "--ignore-signal=XFSZ");
+	}
 	argv_add(&v, &job->a, "git");
 	for (size_t i = 0; i < ARRAY_SIZE(FIXED); i++)
 		argv_add(&v, &job->a, FIXED[i]);
@@ -340,8 +346,7 @@ static const struct {
 } FAILURES[] = {
 	{ "No space left on device", "disk_full", ERR_UPSTREAM },
 	{ "Disk quota exceeded", "disk_full", ERR_UPSTREAM },
-	{ "File too large", "source_too_large", ERR_TOO_LARGE },
-	{ "died of signal 25", "source_too_large", ERR_TOO_LARGE },
+	{ "Out of memory", "source_too_large", ERR_TOO_LARGE },
 	{ "Operation too slow", "git_timeout", ERR_TIMEOUT },
 	{ "timed out", "git_unreachable", ERR_UPSTREAM },
 	{ "Could not resolve host", "unknown_host", ERR_UPSTREAM },
@@ -367,9 +372,19 @@ static const struct {
 	{ "index-pack", "source_broken", ERR_INVALID },
 };
 
+/* a pack holds the whole history, compressed: four times the largest tree is generous */
+static int64_t max_pack(const struct job *job)
+{
+	return job->cfg->source_max_bytes * 4;
+}
+
 static bool fetch_failed(
 	struct job *job, const char *url, const struct proc_result *r, struct err *e)
 {
+	if (memmem(r->err, r->err_len, "File too large", 14))
+		return err_set(e, ERR_TOO_LARGE, "source_too_large",
+			"the repository at \"%s\" has more than %lld MiB with its history", url,
+			(long long)(max_pack(job) >> 20));
 	for (size_t i = 0; i < ARRAY_SIZE(FAILURES); i++)
 		if (memmem(r->err, r->err_len, FAILURES[i].said, strlen(FAILURES[i].said)))
 			return err_set(e, FAILURES[i].kind, FAILURES[i].code,
@@ -416,7 +431,10 @@ static bool resolve(struct job *job, const struct route *route, const char *url,
 		*p; p++)
 		argv_add(&ask, &job->a, *p);
 	if (!git_run(job,
-		    &(struct git_run){ .args = ask.v, .env = route->env, .max = 32 * 1024 * 1024 },
+		    &(struct git_run){ .args = ask.v,
+			    .env = route->env,
+			    .max = 32 * 1024 * 1024,
+			    .memory = ASK_MEMORY },
 		    &r, e))
 		return false;
 	if (r.status != 0)
@@ -450,12 +468,11 @@ static bool download(
 		argv_add(&fetch, &job->a, *p);
 	argv_addf(&fetch, &job->a, "+%s:refs/nap/incoming", id);
 	remove_leftovers(job);
-	/* a pack holds the whole history, compressed: four times the largest tree is generous */
 	ok = git_run(job,
 		&(struct git_run){ .args = fetch.v,
 			.env = route->env,
 			.say = true,
-			.max_file = job->cfg->source_max_bytes * 4 },
+			.max_file = max_pack(job) },
 		&r, e);
 	if (ok && r.status == 0)
 		return true;

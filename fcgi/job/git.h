@@ -49,6 +49,7 @@ struct git_run {
 	proc_line_fn *on_line;
 	void *line_ctx;
 	const char *dir;  /* another repository than the app's; NULL: that one */
+	int64_t memory;	  /* of address space; 0: as much as packs need */
 	int64_t max_file; /* no file that it writes may be larger; 0: any */
 	bool say;	  /* its output goes to the operation's log */
 };

@@ -9,6 +9,7 @@
 #include <ftw.h>
 #include <sodium.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 struct count {
 	int64_t entries, bytes, submodules;
@@ -111,13 +112,19 @@ static bool open_modes(const char *root, struct err *e)
 	       err_errno(e, "could not set modes below \"%s\"", root);
 }
 
-static bool unpack_failed(const struct proc_result *r, struct err *e)
+/* git says that a file could not be written, and not why: a full disk is by far the most likely */
+static bool unpack_failed(struct job *job, const struct proc_result *r, struct err *e)
 {
-	if (memmem(r->err, r->err_len, "No space left", 13))
-		return err_set(e, ERR_UPSTREAM, "disk_full",
-			"there is no room left on nap's disk for the source");
-	return err_set(
-		e, ERR_INTERNAL, "git_failed", "could not unpack the source: %.200s", r->err);
+	struct statvfs fs = { 0 };
+
+	if (!memmem(r->err, r->err_len, "No space left", 13) &&
+		!memmem(r->err, r->err_len, "unable to write file", 20))
+		return err_set(e, ERR_INTERNAL, "git_failed", "could not unpack the source: %.200s",
+			r->err);
+	(void)statvfs(arena_printf(&job->a, "%s/tree", job->cfg->state), &fs);
+	return err_set(e, ERR_UPSTREAM, "disk_full",
+		"the source could not be written: nap's disk has %lld MiB left",
+		(long long)(fs.f_bavail * fs.f_frsize >> 20));
 }
 
 static bool export_all(
@@ -135,7 +142,7 @@ static bool export_all(
 	if (r.status == 0 &&
 		!git_run(job, &(struct git_run){ .args = out, .env = env, .say = true }, &r, e))
 		return false;
-	return r.status == 0 || unpack_failed(&r, e);
+	return r.status == 0 || unpack_failed(job, &r, e);
 }
 
 /* the paths that differ, each ended by NUL, deleted ones removed from the linked copy before */
@@ -186,8 +193,7 @@ static bool export_changed(struct job *job, const char *commit, const char *befo
 	if (r.cancelled)
 		return job_stopped(job, e);
 	if (r.status != 0)
-		return err_set(e, ERR_INTERNAL, "link_failed",
-			"could not link the former tree: %.200s", r.err);
+		return unpack_failed(job, &r, e);
 	if (!changed_paths(job, before_commit, commit, to, &paths, e) ||
 		!git_run(job, &(struct git_run){ .args = read, .env = env }, &r, e))
 		return false;
@@ -199,7 +205,7 @@ static bool export_changed(struct job *job, const char *commit, const char *befo
 				.input_len = paths.out_len },
 			&r, e))
 		return false;
-	return r.status == 0 || unpack_failed(&r, e);
+	return r.status == 0 || unpack_failed(job, &r, e);
 }
 
 static bool sync_all(const char *path, struct err *e)
