@@ -26,6 +26,8 @@ nobase_dist_pkgdata_DATA = \
 	web/js/pages/apps.js \
 	web/js/pages/deploy.js \
 	web/js/pages/first.js \
+	web/js/pages/group.js \
+	web/js/pages/groups.js \
 	web/js/pages/home.js \
 	web/js/pages/machines.js \
 	web/js/pages/signin.js \
@@ -46,5 +48,7 @@ nobase_dist_pkgdata_DATA = \
 	web/js/ui/notices.js \
 	web/js/ui/operation.js \
 	web/js/ui/parts.js \
+	web/js/ui/plot.js \
+	web/js/ui/similar.js \
 	web/js/ui/stepper.js \
 	web/openapi.json

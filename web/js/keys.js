@@ -7,7 +7,7 @@ import { invalidate } from "./scope.js";
 import { button } from "./ui/parts.js";
 import { closeFrom, dialog } from "./ui/dialog.js";
 
-const places = { h: "#/", a: "#/apps", m: "#/machines", o: "#/activity" };
+const places = { h: "#/", a: "#/apps", g: "#/groups", m: "#/machines", o: "#/activity" };
 let open = false;
 let after = 0; // until when the second key of "g x" counts
 
@@ -35,6 +35,7 @@ const rows = [
 	[["/"], "keys.search"],
 	[["g", "h"], "nav.home"],
 	[["g", "a"], "nav.apps"],
+	[["g", "g"], "nav.groups"],
 	[["g", "m"], "nav.machines"],
 	[["g", "o"], "nav.activity"],
 	[["n"], "deploy"],

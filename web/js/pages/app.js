@@ -12,6 +12,7 @@ import { appBadge } from "../ui/badge.js";
 import { menu } from "../ui/menu.js";
 import { going, operationChip, operationsOf, watch } from "../ui/operation.js";
 import { button, card, empty, pageHead, pending, stale, when } from "../ui/parts.js";
+import { similarDialog } from "../ui/similar.js";
 import { address } from "./apps.js";
 import { logsTab } from "./app/logs.js";
 import { operationsTab } from "./app/operations.js";
@@ -75,6 +76,8 @@ export function appPage(scope, { params, query }) {
 		return shown ? shown.r.data || shown.first : null;
 	}
 
+	const similar = similarDialog({ path: `/apps/${segment(name)}/similar`, name });
+
 	async function run(verb) {
 		follow(await act(name, verb));
 	}
@@ -100,6 +103,7 @@ export function appPage(scope, { params, query }) {
 					stopped
 						? button(t("start"), { onClick: () => run("start"), disabled: gone(a) })
 						: button(t("restart"), { onClick: () => run("restart"), disabled: gone(a) || !canStop(a) }),
+					button(t("similar"), { id: "similar", onClick: () => similar.open(a.command || ""), disabled: gone(a) || !a.release }),
 					button(t("deploy.again"), { onClick: deployAgain, disabled: gone(a) || !a.url }),
 					menu("app", t("actions"), [
 						...(stopped && canStop(a) ? [{ text: t("restart"), run: () => run("restart") }] : []),
@@ -114,6 +118,7 @@ export function appPage(scope, { params, query }) {
 					a.address && address(a),
 					h("span", null, a.release ? t("app.release", { n: String(a.release) }) : t("app.norelease")),
 					a.commit && h("span", { class: "mono", title: a.commit }, a.commit.slice(0, 10)),
+					(a.group !== name || a.parent) && h("a", { href: href("groups", a.group) }, t("app.group", { name: a.group })),
 					h("span", null, t("app.changed"), " ", when(a.updated_at)),
 				),
 				stale(app),
@@ -126,6 +131,7 @@ export function appPage(scope, { params, query }) {
 					wanted !== "" && now && going(now) && operationChip(now, href("apps", name)),
 				),
 				h("div", { class: "stack", key: "tab-" + wanted }, tab.view(a, now)),
+				similar.view(),
 			];
 		},
 	};

@@ -15,6 +15,7 @@ import { menu } from "./menu.js";
 const places = [
 	["#/", "home", "nav.home"],
 	["#/apps", "apps", "nav.apps"],
+	["#/groups", "groups", "nav.groups"],
 	["#/machines", "machines", "nav.machines"],
 	["#/activity", "activity", "nav.activity"],
 ];
