@@ -247,6 +247,29 @@ static bool group_patch(struct request *rq, struct response *rs, struct err *e)
 	return true;
 }
 
+struct deploy_body {
+	struct body_bool back;
+};
+static const struct body_field DEPLOY[] = {
+	{ "back", BODY_BOOL, offsetof(struct deploy_body, back),
+		.help = "members that have the root's source go back to their release before" },
+};
+
+static bool group_deploy(struct request *rq, struct response *rs, struct err *e)
+{
+	struct deploy_body body = { 0 };
+	auto_result PGresult *r = NULL;
+
+	if (!body_decode(rq, DEPLOY, ARRAY_SIZE(DEPLOY), &body, e) || !group_of(rq, &r, e))
+		return false;
+	if (db_is_null(r, 0, "root"))
+		return err_set(e, ERR_CONFLICT, "app_empty",
+			"the root of group \"%s\" was destroyed: there is no source to deploy",
+			request_param(rq, "group"));
+	return group_operation(
+		rq, rs, "deploy", NULL, json_pack("{s:b}", "back", (int)body.back.on), e);
+}
+
 /* -- logs ---------------------------------------------------------------------------------------------------------- */
 
 struct merged {
@@ -370,6 +393,11 @@ static const struct route groups_routes[] = {
 		.doc = { "Sets the number of instances of each member",
 			.example = "{\"instances\": 2}", .answer = "GroupOperation",
 			.status = 202 } },
+	{ "POST", "/groups/:group/releases", ACCESS_DEPLOY, BODY_JSON | BODY_MAYBE, group_deploy,
+		ROUTE_BODY(DEPLOY),
+		.doc = { "Brings the root's source to the members, one after the other, each with its own command; stops at "
+			 "the first that does not get ready. Sent again it goes on",
+			.example = "{}", .answer = "GroupOperation", .status = 202 } },
 	{ "POST", "/groups/:group/rerun", ACCESS_DEPLOY, BODY_JSON | BODY_MAYBE, group_run_again,
 		ROUTE_BODY(RERUN),
 		.doc = { "Runs the members again that failed, or all that have ended",

@@ -26,6 +26,7 @@ struct job {
 	int log_seq;
 	int64_t beat_at;      /* CLOCK_MONOTONIC, ms */
 	bool lost, cancelled; /* another worker has it; a person wants it to end */
+	bool one_step;	      /* job_step opens none: what goes on is part of one */
 	bool stopping;	      /* this process is to end: the operation goes back into the queue */
 	const volatile sig_atomic_t *stop; /* what says so */
 	struct argv secrets;		   /* never written to a log or an error */

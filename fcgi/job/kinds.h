@@ -16,6 +16,9 @@ job_fn job_deploy, job_push, job_rollback, job_env, job_scale, job_start, job_st
 /* job_destroy for job->app_id as one of many: no steps, no progress. */
 NODISCARD bool destroy_app(struct job *job, struct err *e);
 
+/* the root's source for all members: redeploy.c */
+NODISCARD bool redeploy(struct job *job, struct err *e);
+
 /*
  * Waits until all members of ids, a PostgreSQL array, run or have ended. ERR_INVALID "members_failed", with their names.
  */

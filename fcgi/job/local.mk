@@ -15,6 +15,7 @@ libnap_a_SOURCES += \
 	%D%/pack.c %D%/pack.h \
 	%D%/pool.c %D%/pool.h \
 	%D%/push.c \
+	%D%/redeploy.c \
 	%D%/release.c %D%/release.h \
 	%D%/restart.c \
 	%D%/rollback.c \

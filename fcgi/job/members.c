@@ -190,6 +190,8 @@ bool job_group(struct job *job, struct err *e)
 
 	if (action && streq(action, "restart"))
 		return restart(job, e);
+	if (action && streq(action, "deploy"))
+		return redeploy(job, e);
 	if (action && streq(action, "destroy"))
 		return destroy(job, e);
 	return settle(job, action ? action : "settle", e);

@@ -153,3 +153,46 @@ def test_instances_that_disagree_are_shown_with_the_first_differing_line(owner, 
     wait_until(lambda: owner.api("GET", "/apps/dice/outputs/diff?a=1&b=2").json()["line"] == 2)
     d = owner.api("GET", "/apps/dice/outputs/diff?a=1&b=2").json()
     assert (d["line_a"], d["line_b"], d["same"]) == ("instance 1", "instance 2", False)
+
+
+def redeploy(owner, group, **body):
+    r = owner.api("POST", f"/groups/{group}/releases", body)
+    assert r.status == 202, r
+    return owner.outcome(r.json()["operation"]["id"])
+
+
+def test_the_roots_source_goes_through_the_members_and_back(owner, git_server, tmp_path):
+    profile = "memory: 32m\nhealth: none\nrestart: no\ncommand: sh say x\n"
+    url = git_server.repo("swarm", {"profile": profile, "say": "echo one $1\n"})
+    assert owner.api("POST", "/apps", {"url": url, "name": "swarm"}, {"Prefer": "wait=60"}).status == 200
+    r = owner.api("POST", "/apps/swarm/similar", {"command": "sh say {a,b,c}"})
+    assert owner.outcome(r.json()["operation"]["id"])["state"] == "succeeded"
+    work = str(tmp_path / "b")
+    git("clone", "-q", owner.git_url("swarm_2"), work)
+    write_files(work, {"own": "mine\n"})
+    git("-C", work, "add", "-A")
+    git("-C", work, "commit", "-qm", "own")
+    git("-C", work, "push", "-q", owner.git_url("swarm_2"), "HEAD")
+
+    def next_source(say):
+        git_server.repo("swarm", {"profile": "# new\n" + profile, "say": say, "more": say}, "next")
+        assert owner.api("POST", "/apps/swarm/releases", {}, {"Prefer": "wait=60"}).status == 200
+
+    next_source("echo two $1\n")
+    o = redeploy(owner, "swarm")
+    assert o["state"] == "succeeded", o
+    assert "swarm_2 has commits of its own" in owner.api("GET", f"/operations/{o['id']}/log").text
+    assert [owner.app(f"swarm_{n}")["release"] for n in (1, 2, 3)] == [2, 2, 2]
+    wait_until(lambda: "two a" in owner.api("GET", "/apps/swarm_1/logs").text)
+    git("clone", "-q", owner.git_url("swarm_1"), str(tmp_path / "a"))
+    assert (tmp_path / "a" / "profile").read_text() == "# new\n" + profile.replace("sh say x", "sh say a")
+    assert (tmp_path / "a" / "more").exists() and len(git("-C", str(tmp_path / "a"), "log", "--format=%h").split()) == 3
+    # sent again there is nothing to do
+    assert redeploy(owner, "swarm")["state"] == "succeeded" and owner.app("swarm_1")["release"] == 2
+    # at the first that fails it stops, and can go back
+    next_source("echo three $1; test $1 != c\n")
+    o = redeploy(owner, "swarm")
+    assert (o["state"], o["error"]["code"]) == ("failed", "members_failed") and "swarm_3" in o["error"]["detail"], o
+    assert [owner.app(f"swarm_{n}")["release"] for n in (1, 3)] == [3, 2]
+    assert redeploy(owner, "swarm", back=True)["state"] == "succeeded"
+    assert owner.app("swarm_1")["commit"] == git("-C", str(tmp_path / "a"), "rev-parse", "HEAD")
