@@ -6,7 +6,7 @@ ROUNDS times; the median of the ratios, their spread, the goal and whether it is
 by CPU microseconds per request, summed over nginx, the worker and PostgreSQL's backends from /proc/PID/task/*/
 schedstat: requests per second depend far more on what else the machine does. Needs root where ./up ran as root.
 
-    tests/bench/bench.py [requests] [pickup] [deploy] [start] [memory]      default: all
+    tests/bench/bench.py [requests] [pickup] [deploy] [similar] [start] [memory]      default: all
 """
 import atexit
 import hashlib
@@ -351,11 +351,11 @@ def git(*argv, cwd):
     return r.stdout
 
 
-def source(folder, files):
+def source(folder, files, more=""):
     os.makedirs(folder)
     git("init", "-q", "-b", "main", cwd=folder)
     with open(folder + "/profile", "w") as f:
-        f.write("command: exec python3 -m http.server $PORT --bind $HOST\nmemory: 64m\n")
+        f.write("command: exec python3 -m http.server $PORT --bind $HOST\nmemory: 64m\n" + more)
     for n in range(files):
         os.makedirs("%s/d%03d" % (folder, n % 100), exist_ok=True)
         with open("%s/d%03d/f%05d" % (folder, n % 100, n), "wb") as f:
@@ -421,6 +421,104 @@ def bench_start(app):
         figure("start of %d instances, all ready" % n, "%.2f s (%.2f - %.2f)" % (statistics.median(took), min(took), max(took)))
 
 
+def original_way(src, folder):
+    """a similar app as it was made by hand: copy, edit, init, add, commit, push; seconds"""
+    began = time.monotonic()
+    shutil.copytree(src, folder + "/copy", ignore=shutil.ignore_patterns(".git"))
+    with open(folder + "/copy/profile", "a") as f:
+        f.write("command: ./other\n")
+    for argv in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "copy"], ["init", "-q", "--bare", folder + "/copy.git"],
+                 ["push", "-q", folder + "/copy.git", "HEAD:main"]):
+        git(*argv, cwd=folder + "/copy")
+    took = time.monotonic() - began
+    shutil.rmtree(folder + "/copy")
+    shutil.rmtree(folder + "/copy.git")
+    return took
+
+
+def made(app, command):
+    """seconds from the request until the apps have their releases, and the apps"""
+    status, body = call("POST", "/apps/%s/similar" % app, {"command": command})
+    if status != 202:
+        sys.exit("bench: similar: %s %s" % (status, body))
+    o = wait(body["operation"])
+    if o["state"] != "succeeded":
+        sys.exit("bench: similar: %s" % o["error"])
+    return sum(seconds_of(s) for s in o["steps"] if s["name"] in ("source", "tree", "release")), body["apps"]
+
+
+def ticks(pids):
+    """CPU seconds of processes and of their children that have ended"""
+    total = 0
+    for pid in pids:
+        with open("/proc/%d/stat" % pid) as f:
+            total += sum(int(n) for n in f.read().rsplit(")", 1)[1].split()[11:15])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def bytes_of(app):
+    id = sql("SELECT id FROM app WHERE name = '%s' AND tenant_id = %s" % (app["name"], TENANT_ID))
+    return sum(os.lstat(os.path.join(top, n)).st_blocks * 512 for top, _, names in os.walk("%s/git/%s.git" % (STATE, id))
+               for n in [".", *names])
+
+
+def bench_similar(folder):
+    sizes, goals, one = (("small", 20), ("medium", 2000), ("large", 20000)), {"small": 0.15, "medium": 0.01, "large": 0.001}, {}
+    for name, files in sizes:
+        source("%s/s-%s" % (folder, name), files, "scale: 0\n")
+        push("%s/s-%s" % (folder, name), name)
+        made(name, "./first")                       # the family's pool is made once
+        ratios, all_ = [], []
+        for n in range(ROUNDS if files < 10000 else 2):
+            hand = original_way("%s/s-%s" % (folder, name), folder)
+            took, apps = made(name, "./x %d" % n)
+            all_.append(took)
+            ratios.append(took / hand)
+        one[name] = statistics.median(all_)
+        figure("similar app of %d files" % files, "%.1f ms, by hand %.1f ms" % (one[name] * 1e3, one[name] / statistics.median(ratios) * 1e3))
+        row("similar app of %d files / by hand" % files, ratios, goals[name])
+        row("    its repository", [bytes_of(a) / 1000 for a in apps], 100, unit="KB")
+        took, apps = made(name, "./x {1..20}")
+        figure("20 similar apps of %d files" % files, "%.1f ms" % (took * 1e3))
+    row("similar app of 20,000 files / of 20", [one["large"] / one["small"]], 1.25)
+    workers = nap_processes("nap-worker")
+    before = ticks(workers)
+    took, apps = made("small", "./y {1..1000}")
+    row("1,000 similar apps, CPU of each", [(ticks(workers) - before)], 2, unit="ms")
+    row("1,000 similar apps, repository of each", [statistics.median(bytes_of(a) for a in apps[::50]) / 1000], 50, unit="KB")
+    figure("1,000 similar apps", "%.2f s" % took)
+    bench_naming()
+    for name, _ in sizes:
+        wait(call("DELETE", "/groups/%s?confirm=%s" % (name, name))[1]["operation"])
+
+
+def bench_naming():
+    """64 clients on one name: numbers a second against one client, none twice, none left out"""
+    source_app = "small"
+    base = int(sql("SELECT similar_no FROM app_counter WHERE tenant = '%s' AND app = '%s'" % (TENANT, source_app)))
+    given, lock = [], threading.Lock()
+
+    def client(n):
+        for _ in range(n):
+            status, body = call("POST", "/apps/%s/similar" % source_app, {"command": "./n {1..3}"})
+            with lock:
+                given.extend([a["name"] for a in body["apps"]] if status == 202 else [None])
+
+    rates = []
+    for clients, each in ((1, 64), (64, 2)):
+        threads = [threading.Thread(target=client, args=(each,)) for _ in range(clients)]
+        began = time.monotonic()
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        rates.append(clients * each * 3 / (time.monotonic() - began))
+    row("naming, 64 clients / one client, numbers a second", [rates[1] / rates[0]], 0.4, better=">=")
+    numbers = sorted(int(n.rsplit("_", 1)[1]) for n in given if n)
+    row("    refused, doubled or left out", [len(given) - len(numbers) + len(numbers) - len(set(numbers)) +
+                                            sum(b != a + 1 for a, b in zip([base, *numbers], numbers))], 0, unit="")
+
+
 def bench_memory():
     for name in ("nap-api", "nap-worker", "nap-stream"):
         all_ = [rss_mb(pid) for pid in nap_processes(name)]
@@ -430,7 +528,7 @@ def bench_memory():
 
 def main():
     global TOKEN, TENANT_ID
-    wanted = sys.argv[1:] or ["requests", "pickup", "deploy", "start", "memory"]
+    wanted = sys.argv[1:] or ["requests", "pickup", "deploy", "similar", "start", "memory"]
     TOKEN = "nap_" + secrets.token_urlsafe(32)
     TENANT_ID = sql("INSERT INTO tenant (name, quota_memory, quota_instances, quota_apps, quota_disk) VALUES "
                     "('%s', 1::bigint << 40, 1000, 5000, 1::bigint << 40) RETURNING id" % TENANT)
@@ -445,6 +543,8 @@ def main():
             bench_requests()
         if "deploy" in wanted:
             bench_deploy(folder)
+        if "similar" in wanted:
+            bench_similar(folder)
         if "pickup" in wanted or "start" in wanted:
             source(folder + "/small", 20)
             push(folder + "/small", "small")
