@@ -192,6 +192,42 @@ def test_the_main_job_by_hand(nap, git_server, tenant, browser):
     assert p.faults() == []
 
 
+def test_similar_apps_from_the_dialog_to_the_table(nap, git_server, tenant, browser):
+    url = git_server.repo("sweep", {"profile": "memory: 32m\nhealth: none\ncommand: sh try 0\n",
+                                    "try": "echo nap: score=$(($1 * 10))\n"})
+    p = Page(browser, nap.url)
+    p.sign_in(*tenant)
+    p.says("Deploy your first app")
+    browser.get(p.url + "#/deploy")
+    p.write("#url", url)
+    p.click("#deploy")
+    p.one(".operation[data-state=succeeded]", 120)
+
+    # The dialog shows what would be made, and takes nothing until it is told to.
+    p.click("#similar")
+    p.write("#similar-command", "sh try {n:1..b}")
+    p.one("#similar-command-fault")
+    p.write("#similar-command", "sh try {n:1..12}")
+    p.one("#similar-plan tr[data-row=sweep_1]")
+    p.says("5 more")
+    p.wait(lambda: p.one("#similar-do").text == "Deploy 12 similar apps")
+    p.click("#similar-do")
+
+    # The group's page: a row each, sorted by a click, with the best marked, and a plot.
+    p.one("tr[data-row=sweep_12]", 30)
+    p.wait(lambda: len(p.all("tr .badge[data-state=finished]")) == 13, 120)
+    sort = "//th//button[starts-with(normalize-space(.), 'score')]"
+    p.wait(lambda: browser.find_element(By.XPATH, sort).click() or True)
+    p.wait(lambda: p.all("tbody tr")[0].get_attribute("data-row") == "sweep_1")
+    p.wait(lambda: browser.find_element(By.XPATH, sort).click() or True)
+    p.wait(lambda: p.all("tbody tr")[0].get_attribute("data-row") == "sweep_12")
+    assert "best" in p.all("tbody tr")[0].text
+    assert len(p.all("svg.plot circle")) == 12
+    browser.get(p.url + "#/groups")
+    p.one("tr[data-row=sweep]")
+    assert p.faults() == []
+
+
 def test_chinese_on_a_phone_in_the_dark(nap, tenant, browser):
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
@@ -208,7 +244,7 @@ def test_chinese_on_a_phone_in_the_dark(nap, tenant, browser):
     p.says("部署第一个应用")
     dark = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert sum(int(n) for n in dark[4:-1].split(",")) < 120
-    for place in ("#/", "#/apps", "#/deploy", "#/machines", "#/activity", "#/apps/none"):
+    for place in ("#/", "#/apps", "#/deploy", "#/groups", "#/machines", "#/activity", "#/apps/none"):
         browser.get(p.url + place)
         p.one("main h1")
         time.sleep(0.6)
