@@ -101,6 +101,11 @@ static bool find_repo(struct request *rq, int64_t *ret, struct err *e)
 		return err_set(e, ERR_NOT_FOUND, "not_found", "there is no such application");
 	if (!may(rq, app, push, e))
 		return false;
+	/* git gives any object of a repository by its id, and those of the whole group are in its reach */
+	if (rq->caller.app && db_bool(r, 0, "borrows"))
+		return err_set(e, ERR_FORBIDDEN, "token_bound",
+			"application \"%s\" shares objects with its group: a token bound to one app has no access",
+			app);
 	if (db_bool(r, 0, "deleting"))
 		return err_set(e, ERR_CONFLICT, "app_deleting",
 			"application \"%s\" is being destroyed", app);

@@ -348,6 +348,9 @@ static bool similar_post(struct request *rq, struct response *rs, struct err *e)
 	struct similar_body body = { 0 };
 	struct app app;
 
+	if (rq->caller.app)
+		return err_set(e, ERR_FORBIDDEN, "token_bound",
+			"a token bound to one app makes no others");
 	return body_decode(rq, SIMILAR_BODY, SIMILAR_BODY_FIELDS, &body, e) &&
 	       app_take(rq, &app, e) && similar_make(rq, rs, app.name, &body, e);
 }

@@ -6,7 +6,9 @@ SQL(WORLD_APPS,
 	"SELECT a.id, a.tenant_id, a.release_id, a.next_release_id, a.routed_release_id, t.name AS tenant, a.name, a.label, "
 	"a.state, a.port, a.instances, a.running_instances, a.stopped, a.deleting, a.deployed, a.listened, a.wave, "
 	"EXISTS (SELECT 1 FROM operation o WHERE o.app_id = a.id AND (o.state IN ('queued', 'running') "
-	"OR o.ended_at > now() - interval '10 minutes')) AS asked "
+	"OR o.ended_at > now() - interval '10 minutes')) OR a.wave IS NOT NULL OR (a.family_id IS NOT NULL AND EXISTS (SELECT 1 "
+	"FROM operation o WHERE o.tenant_id = a.tenant_id AND o.app = a.group_name AND o.kind = 'group' "
+	"AND (o.state IN ('queued', 'running') OR o.ended_at > now() - interval '10 minutes'))) AS asked "
 	"FROM app a JOIN tenant t ON t.id = a.tenant_id ORDER BY a.id");
 SQL(WORLD_INSTANCES,
 	"SELECT i.id, i.app_id, i.release_id, i.number, i.unit, i.port, i.want, i.state, i.reason, i.machine, i.address, "

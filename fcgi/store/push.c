@@ -1,7 +1,7 @@
 #include "store/push.h"
 
 SQL(ASK_APP,
-	"SELECT a.id, coalesce(a.deleting, false) AS deleting, t.quota_apps - t.used_apps AS apps_left "
+	"SELECT a.id, coalesce(a.deleting, false) AS deleting, a.family_id IS NOT NULL AS borrows, t.quota_apps - t.used_apps AS apps_left "
 	"FROM tenant t LEFT JOIN app a ON a.tenant_id = t.id AND a.name = $1 WHERE t.id = nap_tenant()");
 
 struct db_ask push_ask_app(const char *name)

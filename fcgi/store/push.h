@@ -9,7 +9,7 @@
 
 #include "store/db.h"
 
-/* columns id, deleting of the caller's app of that name, and apps_left; for caller_token. One row; id NULL: no such app */
+/* columns id, deleting, borrows of the caller's app of that name, and apps_left; for caller_token. One row; id NULL: no such app */
 struct db_ask push_ask_app(const char *name);
 
 /* the id of that app's repository, kept for it if the app does not exist */

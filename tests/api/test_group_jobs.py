@@ -121,7 +121,7 @@ def test_destroying_the_parent_waits_until_members_have_their_source(jobs):
     id, members = request(jobs, app, [f"./x {n}" for n in range(5)])
     jobs.sql("UPDATE app SET deleting = true, state = 'deleting' WHERE id = %d" % app)
     gone = jobs.submit(app, "destroy", lane="quick")
-    jobs.worker()
+    jobs.worker("quick")
     wait_until(lambda: jobs.operation(gone)["waiting"], 30)
     jobs.worker()
     assert jobs.ended(id)["state"] == "succeeded" and jobs.ended(gone)["state"] == "succeeded"
@@ -130,3 +130,47 @@ def test_destroying_the_parent_waits_until_members_have_their_source(jobs):
     # the pool goes with the last member
     pool = jobs.value("SELECT family_id FROM app WHERE id = %d" % members[0])
     assert os.path.isdir(jobs.path(f"git/pool/{pool}.git"))
+
+
+def group_operation(jobs, name, action, lane="normal"):
+    return int(jobs.sql("INSERT INTO operation (tenant_id, app, kind, lane, args) SELECT id, '%s', 'group', '%s', '%s' FROM tenant "
+                        "WHERE name = 'acme' RETURNING id" % (name, lane, json.dumps({"action": action, "group": name}))))
+
+
+def test_what_is_done_to_a_group_reaches_each_member(jobs):
+    app = parent(jobs, "flock")
+    id, members = request(jobs, app, ["./a", "./b"])
+    assert jobs.ended(id)["state"] == "succeeded"
+    family = jobs.value("SELECT family_id FROM app WHERE id = %d" % app)
+    of = "family_id = " + family
+
+    def instances():
+        return jobs.value("SELECT count(*) FROM instance i JOIN app a ON a.id = i.app_id WHERE a." + of)
+
+    jobs.sql("UPDATE app SET scale_override = 3 WHERE " + of)
+    assert jobs.ended(group_operation(jobs, "flock", "scale"))["state"] == "succeeded" and instances() == "9"
+    jobs.sql("UPDATE app SET stopped = true WHERE " + of)
+    assert jobs.ended(group_operation(jobs, "flock", "stop", "quick"))["state"] == "succeeded" and instances() == "0"
+    jobs.sql("UPDATE app SET stopped = false, scale_override = 2 WHERE " + of)
+    assert jobs.ended(group_operation(jobs, "flock", "start"))["state"] == "succeeded" and instances() == "6"
+    assert jobs.ended(group_operation(jobs, "flock", "restart"))["state"] == "succeeded"
+    assert jobs.value("SELECT string_agg(DISTINCT restarts::text, ' ') FROM instance i JOIN app a ON a.id = i.app_id "
+                      "WHERE a." + of) == "1"
+    jobs.mode("flock_2", "bad")
+    jobs.sql("UPDATE app SET scale_override = 3 WHERE " + of)
+    o = jobs.ended(group_operation(jobs, "flock", "scale"))
+    assert (o["state"], o["error_code"]) == ("failed", "members_failed") and "1 of 3 members failed: flock_2" in o["error"]
+    # a push to a member is told of none of its siblings' refs
+    told = subprocess.run(["git", "-c", "safe.directory=*", "receive-pack", "--advertise-refs", jobs.path(f"git/{members[0]}.git")],
+                          stdout=subprocess.PIPE, check=True).stdout
+    assert b".have" not in told and told.count(b"refs/") == 1
+    jobs.sql("UPDATE app SET deleting = true, state = 'deleting' WHERE " + of)
+    jobs.kill(jobs.children[-1])
+    gone = group_operation(jobs, "flock", "destroy", "quick")
+    child = jobs.worker()
+    wait_until(lambda: "destroy:" in jobs.steps(gone), 30)
+    jobs.kill(child)
+    jobs.worker()
+    assert jobs.ended(gone)["state"] == "succeeded"
+    assert jobs.value("SELECT count(*) FROM family WHERE id = " + family) == "0"
+    assert not [m for m in [app, *members] if os.path.exists(jobs.path(f"git/{m}.git"))]

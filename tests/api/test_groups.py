@@ -57,7 +57,7 @@ def test_a_clone_shows_the_one_changed_line_with_its_commit(owner, solver, tmp_p
     git("clone", "-q", owner.git_url("solver_7"), work)
     changed = git("-C", work, "show", "--format=%an|%s", "--unified=0", "HEAD").splitlines()
     assert changed[0] == f"{owner.name}|solver_7: sh solve --seed 7"
-    assert [x for x in changed if x[0] in "+-" and x[:3] not in ("+++", "---")] == \
+    assert [x for x in changed if x[:1] in ("+", "-") and x[:3] not in ("+++", "---")] == \
         ["-command: sh solve --seed 0", "+command: sh solve --seed 7"]
     assert git("-C", work, "diff", "--name-only", "HEAD~1") == "profile"
 
@@ -196,3 +196,36 @@ def test_the_roots_source_goes_through_the_members_and_back(owner, git_server, t
     assert [owner.app(f"swarm_{n}")["release"] for n in (1, 3)] == [3, 2]
     assert redeploy(owner, "swarm", back=True)["state"] == "succeeded"
     assert owner.app("swarm_1")["commit"] == git("-C", str(tmp_path / "a"), "rev-parse", "HEAD")
+
+
+EVIL = """\
+import mmap, os, sys
+for top, folders, names in os.walk("/app", topdown=False):
+    for name in names + folders:
+        path = os.path.join(top, name)
+        for attempt in (lambda: os.chmod(path, 0o777), lambda: open(path, "r+b").write(b"evil"), lambda: os.truncate(path, 0),
+                        lambda: mmap.mmap(os.open(path, os.O_RDWR), 1).__setitem__(0, 1), lambda: os.unlink(path),
+                        lambda: os.rmdir(path), lambda: open(path, "w").write("new")):
+            try:
+                attempt()
+            except OSError:
+                pass
+print("done")
+"""
+
+
+def test_a_member_that_writes_everywhere_changes_nothing_of_the_others(nap, owner, git_server):
+    url = git_server.repo("prey", {"profile": "memory: 32m\nhealth: none\ncommand: cat a/b\n", "a/b": "kept\n" * 1000,
+                                   "evil.py": EVIL, "run": "set -e\n"})
+    assert owner.api("POST", "/apps", {"url": url, "name": "prey"}, {"Prefer": "wait=60"}).status == 200
+    trees = {top: sorted((n, open(os.path.join(top, n), "rb").read(), os.lstat(os.path.join(top, n)).st_mode) for n in names)
+             for top, _, names in os.walk(f"{nap.state}/tree")}
+    r = owner.api("POST", "/apps/prey/similar", {"commands": ["python3 evil.py", "cat a/b"]})
+    assert owner.outcome(r.json()["operation"]["id"])["state"] == "succeeded"
+    wait_until(lambda: "done" in owner.api("GET", "/apps/prey_1/logs").text)
+    assert owner.api("POST", "/apps/prey_2/start", None, {"Prefer": "wait=60"}).status == 200
+    after = {top: sorted((n, open(os.path.join(top, n), "rb").read(), os.lstat(os.path.join(top, n)).st_mode) for n in names)
+             for top, _, names in os.walk(f"{nap.state}/tree")}
+    assert after == trees
+    outputs = [i["sha256"] for n in ("prey", "prey_2") for i in owner.api("GET", f"/apps/{n}/outputs").json()["items"]]
+    assert len(outputs) == 2 and len(set(outputs)) == 1
