@@ -7,11 +7,12 @@ import { h } from "../../h.js";
 import { t } from "../../i18n.js";
 import { room } from "../../quota.js";
 import { resource } from "../../resource.js";
+import { invalidate } from "../../scope.js";
 import { href } from "../../router.js";
 import { badge } from "../../ui/badge.js";
 import { menu } from "../../ui/menu.js";
 import { operationCard } from "../../ui/operation.js";
-import { card, empty, pending, stale, table, when } from "../../ui/parts.js";
+import { button, card, empty, message, pending, problemMessage, stale, table, when } from "../../ui/parts.js";
 import { MOST, stepper } from "../../ui/stepper.js";
 
 export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
@@ -33,6 +34,44 @@ export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
 		},
 		onChange: (data) => follow(data?.operation),
 	});
+
+	// Do equal instances say the same? Asked for by a button: of running ones the server reads their logs.
+	const same = { busy: false, data: null, diff: null, problem: null };
+	async function compare() {
+		Object.assign(same, { busy: true, problem: null, diff: null });
+		invalidate();
+		const path = `/apps/${segment(name)}/outputs`;
+		try {
+			same.data = await get(path, null, scope.signal);
+			if (same.data.agree === false) {
+				const [first, ...rest] = same.data.items;
+				for (const other of rest) {
+					same.diff = await get(path + "/diff", { a: first.instance, b: other.instance }, scope.signal);
+					if (!same.diff.same) break;
+				}
+			}
+		} catch (e) {
+			if (e.name !== "AbortError") same.problem = e;
+		}
+		same.busy = false;
+		invalidate();
+	}
+
+	function sameView() {
+		if (same.problem) return problemMessage(same.problem, compare);
+		if (!same.data) return null;
+		const { agree, items } = same.data;
+		if (agree === null) return message("info", h("p", null, t("outputs.none")));
+		if (agree) return message("ok", h("p", null, t("outputs.agree", { n: items.length })), h("p", { class: "mono muted small" }, items[0].sha256));
+		const d = same.diff;
+		const line = (text) => h("code", null, text ?? t("outputs.end"));
+		return message(
+			"warn",
+			h("p", null, t("outputs.differ")),
+			d && d.line && h("p", null, t("outputs.line", { n: d.line })),
+			d && d.line && h("dl", { class: "facts" }, [d.a, d.b].map((i, k) => [h("dt", null, t("outputs.instance", { n: String(i) })), h("dd", null, line(k ? d.line_b : d.line_a))])),
+		);
+	}
 
 	return {
 		view(a, operation) {
@@ -97,9 +136,11 @@ export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
 			"div",
 			{ class: "stack instances" },
 			stale(instances),
+			sameView(),
 			card(
 				t("instances"),
 				rows.length === 0 ? empty(t("instances.none"), t(a.state === "stopped" ? "instances.stopped" : "instances.zero")) : table(t("instances"), columns(a), rows, (i) => `${i.number}-${i.release || ""}`),
+				rows.length > 1 && button(t("outputs.compare"), { small: true, id: "compare", disabled: same.busy, onClick: compare }),
 			),
 		);
 	}
