@@ -333,7 +333,8 @@ bool similar_make(struct request *rq, struct response *rs, const char *app,
 		return false;
 	}
 	ok = similar_source_of(rq->db, rq->a, rq->caller.tenant, app, body->release.n, &s, e);
-	if (!ok && streq(e->code, "release_not_found")) {
+	if (!ok && e->kind == ERR_NOT_FOUND &&
+		body->release.given) { /* the app is there: it is locked */
 		fault_add(&rq->faults, "release", "not_found", "%s", e->msg);
 		ok = faults_end(&rq->faults, e);
 	}
@@ -356,8 +357,8 @@ static bool similar_post(struct request *rq, struct response *rs, struct err *e)
 }
 
 static const struct route similar_routes[] = {
-	{ "POST", "/apps/:app/similar", ACCESS_DEPLOY, BODY_JSON | BODY_LARGE | BODY_COMMAND,
-		similar_post, .body = SIMILAR_BODY, .body_n = ARRAY_SIZE(SIMILAR_BODY),
+	{ "POST", "/apps/:app/similar", ACCESS_DEPLOY, BODY_JSON | BODY_COMMAND, similar_post,
+		.body = SIMILAR_BODY, .body_n = ARRAY_SIZE(SIMILAR_BODY),
 		.doc = { "Makes apps with the same source and other commands, all or none; with dry_run only says what "
 			 "it would make (200)",
 			.example = "{\"command\": \"./solve --seed {seed:1..20}\"}",

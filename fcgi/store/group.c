@@ -19,7 +19,7 @@ bool similar_source_of(struct db *db, struct arena *a, int64_t tenant, const cha
 		return err_set(
 			e, ERR_NOT_FOUND, "not_found", "application \"%s\" does not exist", app);
 	if (db_is_null(r, 0, "release_id") && number)
-		return err_set(e, ERR_NOT_FOUND, "release_not_found",
+		return err_set(e, ERR_NOT_FOUND, "not_found",
 			"application \"%s\" has no release %lld", app, (long long)number);
 	if (db_is_null(r, 0, "release_id"))
 		return err_set(e, ERR_CONFLICT, "app_empty",

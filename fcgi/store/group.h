@@ -17,7 +17,7 @@ struct similar_source {
 
 /*
  * The release of the app that similar ones start from: number, or (0) the one that serves, else the last good one.
- * ERR_NOT_FOUND "release_not_found", ERR_CONFLICT "app_empty".
+ * ERR_NOT_FOUND, ERR_CONFLICT "app_empty".
  */
 NODISCARD bool similar_source_of(struct db *db, struct arena *a, int64_t tenant, const char *app,
 	int64_t number, struct similar_source *ret, struct err *e);

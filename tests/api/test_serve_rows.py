@@ -34,7 +34,7 @@ class Row:
         self.token = stack.admin if admin else self.me.token
         self.app = "example" if method == "PUT" and path == "/apps/{app}" else "web"
         self.id = self.me.post("/tokens", {"name": "x", "scopes": ["read"]}).json["id"]
-        if "{app}" in path or path.startswith("/operations"):
+        if "{app}" in path or "{group}" in path or path.startswith("/operations"):
             a = self.me.post("/apps", {"name": self.app, "url": "https://git.invalid/owner/example"})
             assert a.status == 202, a
             operation = a.json["operation"]["id"]
@@ -43,11 +43,16 @@ class Row:
             release = self.me.release(self.app)
             if path.endswith("rollback"):
                 release = self.me.release(self.app, 2)
-            self.me.instance(release, 1, self.app)
+            self.me.instance(release, 1, self.app, **({"state": "failed"} if path.endswith("rerun") else {}))
+            if path.endswith("diff"):
+                self.me.instance(release, 2, self.app)
+            if "{group}" in path:
+                assert self.me.post("/apps/web/similar", {"command": "./x"}).status == 202
+                self.me.end_operations()
             if path.startswith("/operations"):
                 self.id = operation
         self.path = (path.replace("{app}", self.app).replace("{id}", self.id).replace("{n}", "1").replace("{i}", "1")
-                     .replace("{tenant}", self.me.name))
+                     .replace("{tenant}", self.me.name).replace("{group}", "web"))
         if method == "DELETE":
             self.path += "?confirm=" + (self.me.name if "{tenant}" in path else self.app)
         if method == "DELETE" and "{tenant}" in path:
@@ -184,7 +189,7 @@ def test_row(one, other, method, path, row):
         limits(one)
     if row["x-access"] != "none":
         credentials(one)
-    if ("{app}" in path or "{id}" in path) and (method, path) != ("PUT", "/apps/{app}"):
+    if ("{app}" in path or "{id}" in path or "{group}" in path) and (method, path) != ("PUT", "/apps/{app}"):
         another_tenant_learns_nothing(one, other)
     if "%s %s" % (method, path) in HONOUR_IF_MATCH:
         refused(one.good(headers={"If-Match": '"0"'}), 412, "precondition_failed")
