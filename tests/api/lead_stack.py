@@ -275,6 +275,9 @@ class Lead:
         rows = self.sql(sql)
         return rows[0][0] if rows else None
 
+    def rows_of(self, sql):
+        return [str(r[0]) for r in self.sql(sql)]
+
     def count(self, where):
         return int(self.value("SELECT count(*) FROM instance WHERE " + where))
 

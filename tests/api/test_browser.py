@@ -218,7 +218,7 @@ def test_similar_apps_from_the_dialog_to_the_table(nap, git_server, tenant, brow
     p.wait(lambda: len(p.all("tr .badge[data-state=finished]")) == 13, 120)
     sort = "//th//button[starts-with(normalize-space(.), 'score')]"
     p.wait(lambda: browser.find_element(By.XPATH, sort).click() or True)
-    p.wait(lambda: p.all("tbody tr")[0].get_attribute("data-row") == "sweep_1")
+    p.wait(lambda: p.all("tbody tr")[0].get_attribute("data-row") == "sweep")
     p.wait(lambda: browser.find_element(By.XPATH, sort).click() or True)
     p.wait(lambda: p.all("tbody tr")[0].get_attribute("data-row") == "sweep_12")
     assert "best" in p.all("tbody tr")[0].text

@@ -208,7 +208,7 @@ for top, folders, names in os.walk("/app", topdown=False):
                         lambda: os.rmdir(path), lambda: open(path, "w").write("new")):
             try:
                 attempt()
-            except OSError:
+            except (OSError, ValueError):
                 pass
 print("done")
 """

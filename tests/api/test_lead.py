@@ -383,6 +383,38 @@ def test_a_killed_leader_is_followed_by_another(lead):
     assert int(lead.value("SELECT epoch FROM installation")) == 2
 
 
+def test_members_take_turns_in_order_and_a_killed_leader_keeps_the_count(lead):
+    lead.kill_leader()
+    family = lead.value("INSERT INTO family (tenant_id, name, parallel) VALUES (%d, 'sweep', 3) RETURNING id" % lead.tenant_id)
+    apps = [lead.app("sweep_%d" % n, sidekick=False) for n in range(1, 8)]
+    for n, app in enumerate(apps):
+        lead.sql("UPDATE app SET family_id = %s, group_name = 'sweep', release_id = next_release_id, next_release_id = NULL, "
+                 "wave = 'held', turn = %d WHERE id = %d" % (family, n, app))
+    lead.sql("UPDATE release SET state = 'live'")
+    lead.lead()
+    for n, app in enumerate(apps):
+        unit = until(lambda: lead.units(app))[0]
+        until(lambda: unit in lead.fleet.running())
+        going = lead.rows_of("SELECT name FROM app WHERE wave = 'going' ORDER BY turn")
+        assert going == ["sweep_%d" % k for k in range(n + 1, min(n + 4, 8))], going
+        lead.fleet.end(unit, "dead")
+        lead.ended(unit)
+        if n in (1, 4):
+            lead.kill_leader()
+            lead.lead()
+        until(lambda: lead.value("SELECT wave FROM app WHERE id = %d" % app) == "over")
+    assert lead.rows_of("SELECT DISTINCT state FROM app") == ["finished"]
+    # the units of those that are over are gone, and their quota
+    assert lead.count("want <> 'gone'") == 0
+    assert lead.value("SELECT used_instances FROM tenant WHERE id = %d" % lead.tenant_id) == "0"
+    now, most = set(), 0
+    for app, wave in (x.split() for x in lead.rows_of(
+            "SELECT app || ' ' || (data->>'wave') FROM event WHERE kind = 'app.changed' AND data ? 'wave' ORDER BY txid, id")):
+        (now.add if wave == "going" else now.discard)(app)
+        most = max(most, len(now))
+    assert most == 3
+
+
 def test_a_leader_that_lost_its_backend_begins_anew(lead):
     app = lead.web("web", 2)
     lead.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'nap-worker lead'")
