@@ -111,8 +111,10 @@ static int compare(const void *x, const void *y, void *descending)
 		n = !a->sort - !b->sort;
 	else if (a_is != b_is)
 		n = a_is ? -1 : 1;
-	else
-		n = sign * (a_is ? (na > nb) - (na < nb) : strcmp(a->sort, b->sort));
+	else if (a_is)
+		n = sign * ((na > nb) - (na < nb));
+	else if ((n = strcmp(a->sort, b->sort)) != 0)
+		n = (n < 0) == (sign < 0) ? 1 : -1;
 	return n ? n : a->row - b->row;
 }
 

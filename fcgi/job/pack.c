@@ -12,12 +12,12 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define MAX_PACKS   20
-#define MAX_LOOSE   2000
-#define AGAIN_S	    (7 * 24 * 3600)
-#define PAUSE_S	    3600
-#define A_SWEEP	    4
-#define PRUNE_AFTER "2.days.ago"
+#define MAX_PACKS 20
+#define MAX_LOOSE 2000
+#define AGAIN_S	  (7 * 24 * 3600)
+#define PAUSE_S	  3600
+#define A_SWEEP	  4
+#define PRUNE	  "--prune=2.days.ago"
 
 int pack_lock(struct job *job)
 {
@@ -90,7 +90,7 @@ static bool push_lives(struct job *self)
 static void pack(struct job *self)
 {
 	static const char *const args[] = { "-c", "pack.windowMemory=64m", "-c",
-		"core.packedGitLimit=512m", "gc", "--quiet", "--prune=" PRUNE_AFTER, NULL };
+		"core.packedGitLimit=512m", "gc", "--quiet", PRUNE, NULL };
 	const char *mark = arena_printf(&self->a, "%s/nap-packed", git_dir(self));
 	auto_fd int lock = pack_lock(self);
 	int64_t begun = clock_mono_ms();
