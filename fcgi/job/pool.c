@@ -274,8 +274,27 @@ static bool make_member(struct job *job, const char *fresh, int64_t family, cons
 	       borrow(job, fresh, family, e);
 }
 
+static bool sync_path(const char *path, struct err *e)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return (fd >= 0 && fsync(fd) == 0) ||
+	       err_errno(e, "could not write \"%s\" to the disk", path);
+}
+
+static bool sync_member(struct job *job, const char *fresh, struct err *e)
+{
+	static const char *const parts[] = { "config", "HEAD", "packed-refs",
+		"objects/info/alternates", "objects/info", "objects", "" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (!sync_path(arena_printf(&job->a, "%s/%s", fresh, parts[i]), e))
+			return false;
+	return true;
+}
+
 bool pool_member(struct job *job, int64_t family, int64_t app_id, const char *branch,
-	const char *commit, struct err *e)
+	const char *commit, bool sync, struct err *e)
 {
 	const char *path = repository(job, app_id);
 	const char *fresh = arena_printf(
@@ -286,8 +305,11 @@ bool pool_member(struct job *job, int64_t family, int64_t app_id, const char *br
 	if (access(path, F_OK) < 0) {
 		if (!tree_remove(fresh, e) || !make_member(job, fresh, family, branch, commit, e))
 			return false;
+		if (sync && !sync_member(job, fresh, e))
+			return false;
 		if (rename(fresh, path) == 0)
-			return true;
+			return !sync ||
+			       sync_path(arena_printf(&job->a, "%s/git", job->cfg->state), e);
 		if (errno != EEXIST && errno != ENOTEMPTY)
 			return err_errno(e, "could not make repository \"%s\"", path);
 		if (!tree_remove(fresh, e))

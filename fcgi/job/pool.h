@@ -39,10 +39,10 @@ NODISCARD bool pool_commits(struct job *job, int64_t family, const char *author,
 
 /*
  * The repository of a member: its branch and its release 1 are commit. Four small files. One that is there already borrows
- * from the pool afterwards, and keeps its branch if it has it.
+ * from the pool afterwards, and keeps its branch if it has it. sync: it is on the disk afterwards.
  */
 NODISCARD bool pool_member(struct job *job, int64_t family, int64_t app_id, const char *branch,
-	const char *commit, struct err *e);
+	const char *commit, bool sync, struct err *e);
 
 /* all that was written is on the disk */
 NODISCARD bool pool_sync(struct job *job, struct err *e);

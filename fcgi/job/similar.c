@@ -9,10 +9,12 @@
 
 #include "base/buf.h"
 #include "base/file.h"
-#include "base/limits.h"
 #include "job/pool.h"
 #include "job/release.h"
 #include "job/tree.h"
+
+#define FEW \
+	20 /* repositories that are synced one by one: a sync of all waits for whoever else writes */
 
 struct similar {
 	int64_t parent, release, family, number, at;
@@ -40,13 +42,25 @@ static const char *ids_of(struct job *job)
 }
 
 SQL(SIMILAR_SOURCE,
-	"SELECT a.name, a.family_id, r.number, r.commit, r.profile_text, r.tree, r.source_tree, "
+	"SELECT a.name, a.family_id, r.number, r.commit, r.profile_text, r.tree, r.source_tree, r.start, r.command, "
 	"extract(epoch FROM o.created_at)::bigint AS at FROM operation o, app a JOIN release r ON r.app_id = a.id "
 	"WHERE o.id = $1 AND a.id = $2 AND r.id = $3");
 SQL(SIMILAR_FAMILY, "SELECT max(family_id) FROM app WHERE id = ANY ($1::bigint[])");
 SQL(SIMILAR_MEMBERS,
 	"SELECT id, name, command, branch FROM app WHERE id = ANY ($1::bigint[]) AND release_id IS NULL AND NOT deleting "
 	"ORDER BY id");
+
+/*
+ * The source's own run file, which a start script begins with: what of the release's stands before its command lines. A
+ * release without any has "sh run" as its command, and the run file alone as its script.
+ */
+static const char *run_of(struct job *job, const char *start, const char *command)
+{
+	const char *own = arena_printf(&job->a, "%s\n", command);
+
+	return ends_with(start, own) ? arena_strndup(&job->a, start, strlen(start) - strlen(own))
+				     : start;
+}
 
 static bool load(struct job *job, struct similar *s, struct err *e)
 {
@@ -78,6 +92,7 @@ static bool load(struct job *job, struct similar *s, struct err *e)
 	s->tree = db_text_null(r, 0, "tree");
 	s->source = db_text_null(r, 0, "source_tree");
 	s->at = db_i64(r, 0, "at");
+	s->run = run_of(job, db_text(r, 0, "start"), db_text(r, 0, "command"));
 	return true;
 }
 
@@ -113,36 +128,19 @@ static bool make_commits(struct job *job, struct similar *s, struct err *e)
 	return pool_commits(job, s->family, job->tenant, s->at, s->commits, (size_t)s->n, e);
 }
 
-/* the source's own run file, which the command lines are appended to */
-static bool read_run(struct job *job, struct similar *s, struct err *e)
-{
-	const char *const args[] = { "cat-file", "blob", arena_printf(&job->a, "%s:run", s->commit),
-		NULL };
-	struct proc_result r;
-
-	if (!git_run(job,
-		    &(struct git_run){ .args = args,
-			    .dir = pool_dir(job, s->family),
-			    .max = MAX_COMMAND_BYTES },
-		    &r, e))
-		return false;
-	s->run = r.status == 0 ? r.out : "";
-	return true;
-}
-
 static bool make_sources(struct job *job, struct similar *s, struct err *e)
 {
 	if (!job_step(job, "source", e) || !pool_share(job, s->family, s->parent, e) ||
-		!make_commits(job, s, e) || !read_run(job, s, e))
+		!make_commits(job, s, e))
 		return false;
 	for (int i = 0; i < s->n; i++) {
 		if (!pool_member(job, s->family, db_i64(s->members, i, "id"),
-			    db_text(s->members, i, "branch"), s->commits[i].id, e))
+			    db_text(s->members, i, "branch"), s->commits[i].id, s->n <= FEW, e))
 			return false;
 		if (i % 50 == 49 && (!job_goes_on(job) || !job_progress(job, i + 1, s->n, e)))
 			return job_goes_on(job) ? false : job_stopped(job, e);
 	}
-	return pool_sync(job, e);
+	return s->n <= FEW || pool_sync(job, e);
 }
 
 /* the one that the parent runs in: source and build are the same */

@@ -29,7 +29,7 @@ def request(jobs, app, commands):
     """what POST /apps/{app}/similar writes; the operation, and the apps' ids"""
     members = json.dumps([{"command": c, "params": {"n": str(i)}} for i, c in enumerate(commands)])
     tenant = "(SELECT id FROM tenant WHERE name = 'acme')"
-    out = jobs.psql("-c", f"""BEGIN; SELECT set_config('nap.tenant', {tenant}::text, true);
+    jobs.sql(f"""SELECT set_config('nap.tenant', {tenant}::text, false);
         INSERT INTO family (tenant_id, name) SELECT tenant_id, group_name FROM app WHERE id = {app} ON CONFLICT DO NOTHING;
         UPDATE app SET family_id = f.id FROM family f WHERE app.id = {app} AND f.name = app.group_name AND app.family_id IS NULL;
         INSERT INTO app (tenant_id, name, group_name, family_id, parent, params, turn, branch, memory_bytes, scale_profile, command,
@@ -39,9 +39,9 @@ def request(jobs, app, commands):
         JOIN json_array_elements('{members}'::json) WITH ORDINALITY x (m, ord) ON x.ord = n.ord WHERE s.id = {app} ORDER BY n.ord;
         INSERT INTO operation (tenant_id, app, kind, args) SELECT s.tenant_id, s.name, 'similar', jsonb_build_object('parent', s.id,
         'release', s.release_id, 'turns', false, 'members', (SELECT jsonb_agg(a.id ORDER BY a.id) FROM app a
-        WHERE a.parent = s.name AND a.release_id IS NULL)) FROM app s WHERE s.id = {app} RETURNING id, args->'members'; COMMIT""")
-    line = next(x for x in out.splitlines() if "|[" in x)
-    return int(line.split("|")[0]), json.loads(line.split("|")[1])
+        WHERE a.parent = s.name AND a.release_id IS NULL)) FROM app s WHERE s.id = {app}""")
+    id = int(jobs.sql("SELECT max(id) FROM operation WHERE kind = 'similar'"))
+    return id, json.loads(jobs.sql("SELECT args->'members' FROM operation WHERE id = %d" % id))
 
 
 def show(jobs, app, path, ref="HEAD"):
