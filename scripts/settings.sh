@@ -19,7 +19,62 @@ is_loopback() {
 }
 
 own_addresses() {
-	ip -o -4 addr show scope global | awk '{ sub("/.*", "", $4); print $4 }'
+	ip -o -4 addr show scope global 2>/dev/null | awk '{ sub("/.*", "", $4); print $4 }'
+}
+
+# what the setting is going to be: as the environment has it, or else as it was kept
+setting_next() { # KEY DEFAULT
+	local name=NAP_${1^^}
+	if [ -n "${!name+set}" ]; then printf '%s' "${!name:-$2}"; else setting "$1" "$2"; fi
+}
+
+# address_try ADDRESS PORT: empty when it can be listened on, or else how errno names what is in the way. Port 0: any.
+address_try() {
+	perl -MSocket -MErrno -e 'my $s;
+		sub fault { print((grep { $!{$_} } qw(EADDRNOTAVAIL EADDRINUSE EACCES))[0] || $!); exit }
+		socket($s, PF_INET, SOCK_STREAM, 0) && setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1) &&
+			bind($s, pack_sockaddr_in($ARGV[1], inet_aton($ARGV[0]))) && listen($s, 1) or fault' "$1" "$2"
+}
+
+# Before anything is made, installed or changed: can nap listen where it is told to? All that is wrong is told.
+settings_check() {
+	local key listen port fault i octets address=1 wrong=()
+	listen=$(setting_next listen 127.0.0.1) port=$(setting_next port 8080)
+	IFS=. read -ra octets <<<"$listen"
+	if [[ $listen =~ ^([0-9]{1,3}\.){3}[0-9]{1,3}$ ]]; then
+		for i in "${octets[@]}"; do ((10#$i <= 255)) || address=0; done
+	else
+		address=0
+	fi
+	if [ $address = 0 ]; then
+		wrong+=("NAP_LISTEN is \"$listen\": an IPv4 address of this machine, or 0.0.0.0, is expected")
+	elif [ "$(address_try "$listen" 0)" = EADDRNOTAVAIL ]; then
+		address=0
+		wrong+=("NAP_LISTEN is \"$listen\", which is no address of this machine: one of these is expected:"
+			"127.0.0.1 $(own_addresses | tr '\n' ' ')0.0.0.0")
+	fi
+	for key in port ssh_port; do
+		i=$(setting_next $key "$([ $key = port ] && echo 8080 || echo 2222)")
+		if [[ ! $i =~ ^[1-9][0-9]{0,4}$ ]] || ((i > 65535)); then
+			wrong+=("NAP_${key^^} is \"$i\": a port, 1 to 65535, is expected")
+			if [ $key = port ]; then port=; fi
+		fi
+	done
+	# where this nap listens already it need not ask
+	if [ $address = 1 ] && [ -n "$port" ] &&
+		! { [ "$port" = "$(setting port 8080)" ] && service_up front; }; then
+		fault=$(address_try "$listen" "$port")
+		case $fault in
+		'') ;;
+		EADDRINUSE) wrong+=("NAP_PORT is $port, on which another program listens: a free port is expected") ;;
+		EACCES)
+			wrong+=("NAP_PORT is $port, which only root may listen on: one from $(
+				cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024) on is expected")
+			;;
+		*) wrong+=("NAP_LISTEN $listen, NAP_PORT $port: $fault") ;;
+		esac
+	fi
+	[ ${#wrong[@]} = 0 ] || give_up "${wrong[@]}" "nothing was changed"
 }
 
 settings_write() {
@@ -39,9 +94,6 @@ settings_write() {
 		setting_put "$key" "${!value}"
 	done
 	listen=$(setting listen 127.0.0.1)
-	case $listen in
-	*[!0-9.]* | '') give_up "NAP_LISTEN is \"$listen\": an IPv4 address of this machine, or 0.0.0.0, is expected" ;;
-	esac
 	if ! is_loopback "$listen"; then
 		grep -q '^domain *=' "$S/nap.conf" || setting_put domain ''
 		if [ -z "$(setting url)" ]; then

@@ -1,8 +1,13 @@
 """What is changed over REST is what the instances run with: variables, command, memory, power; on a whole nap."""
 import json
 import os
+import shutil
+import socket
+import subprocess
 
-from stack import wait_until, web_app
+import pytest
+
+from stack import TOP, Nap, wait_until, web_app
 
 
 def done(tenant, r):
@@ -81,3 +86,56 @@ def test_a_cluster_that_cannot_reach_nap_is_refused_and_what_runs_goes_on(nap):
     with open(conf) as f:
         assert f.read() == before
     assert nap.up("--engine") == 0 and nap.said == "the engine answers\nnothing waits for the operator\n"
+
+
+REFUSED = [
+    ({"NAP_LISTEN": "192.0.2.77"}, 'NAP_LISTEN is "192.0.2.77", which is no address of this machine: one of these is expected:'),
+    ({"NAP_LISTEN": "256.1.1.1"}, 'NAP_LISTEN is "256.1.1.1": an IPv4 address of this machine, or 0.0.0.0, is expected'),
+    ({"NAP_LISTEN": "nap.example"}, 'NAP_LISTEN is "nap.example": an IPv4 address of this machine, or 0.0.0.0, is expected'),
+    ({"NAP_PORT": "0"}, 'NAP_PORT is "0": a port, 1 to 65535, is expected'),
+    ({"NAP_PORT": "70000"}, 'NAP_PORT is "70000": a port, 1 to 65535, is expected'),
+    ({"NAP_PORT": "x", "NAP_SSH_PORT": "22 23"}, 'NAP_PORT is "x": a port, 1 to 65535, is expected\n'
+     'nap: NAP_SSH_PORT is "22 23": a port, 1 to 65535, is expected'),
+]
+
+
+@pytest.mark.parametrize("settings,said", REFUSED, ids=[" ".join(s.values()) for s, _ in REFUSED])
+def test_where_nap_cannot_listen_it_says_so_before_anything_is_made(tmp_path, settings, said):
+    new = Nap(str(tmp_path))
+    new.env.update(settings)
+    assert new.up("--detach") == 1
+    assert "\nnap: " + said in new.said and "nap: nothing was changed\n" in new.said, new.said
+    assert not os.path.exists(new.state)
+
+
+def test_a_port_on_which_another_program_listens_is_refused(tmp_path):
+    new = Nap(str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        new.env["NAP_PORT"] = port = str(other.getsockname()[1])
+        assert new.up("--detach") == 1
+    assert f"\nnap: NAP_PORT is {port}, on which another program listens: a free port is expected\n" in new.said
+    assert not os.path.exists(new.state)
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("unshare"), reason="wants a network namespace of its own")
+def test_a_port_of_roots_is_refused_to_an_ordinary_user(tmp_path):
+    env = {"PATH": os.environ["PATH"], "NAP_STATE": str(tmp_path / "s"), "NAP_PORT": "80"}
+    r = subprocess.run(["unshare", "-n", "sh", "-c", "ip link set lo up && exec setpriv --reuid=65533 --regid=65533 "
+                        "--clear-groups ./up --detach"], cwd=TOP, env=env, stdout=subprocess.PIPE, text=True)
+    assert r.returncode == 1
+    assert "\nnap: NAP_PORT is 80, which only root may listen on: one from 1024 on is expected\n" in r.stdout
+    assert not os.path.exists(env["NAP_STATE"])
+
+
+def test_what_runs_is_left_alone_by_settings_that_are_refused(nap):
+    conf = os.path.join(nap.state, "nap.conf")
+    with open(conf) as f:
+        before = f.read()
+    nap.env["NAP_LISTEN"] = "192.0.2.77"
+    try:
+        assert nap.up("--detach") == 1
+    finally:
+        del nap.env["NAP_LISTEN"]
+    with open(conf) as f:
+        assert f.read() == before
+    assert nap.up("--status") == 0, nap.said
