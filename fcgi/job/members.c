@@ -53,8 +53,8 @@ static bool not_all(struct job *job, const PGresult *r, const char *column, cons
 
 bool members_settle(struct job *job, const char *ids, struct err *e)
 {
-	int64_t patience = (job->cfg->ready_timeout + 15) * 1000, since = clock_mono_ms(),
-		best = -1;
+	int64_t patience = (job->cfg->drain + job->cfg->ready_timeout + 15) * 1000,
+		since = clock_mono_ms(), best = -1;
 
 	for (;;) {
 		auto_result PGresult *r = NULL;

@@ -23,7 +23,8 @@ static bool ask(struct job *job, const char *id, struct err *e)
 /* until it runs again; an instance that has left meanwhile is no failure */
 static bool wait_back(struct job *job, const char *id, int64_t number, struct err *e)
 {
-	int64_t patience = (job->cfg->ready_timeout + 30) * 1000, since = clock_mono_ms();
+	int64_t patience = (job->cfg->drain + job->cfg->ready_timeout + 30) * 1000,
+		since = clock_mono_ms();
 
 	for (;;) {
 		auto_result PGresult *r = NULL;

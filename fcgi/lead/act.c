@@ -3,12 +3,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "lead/build.h"
+#include "lead/busy.h"
 #include "model/unit.h"
 
 #define GUARD_LEAST	  10
 #define BACK_OFF_MS	  1000
 #define BACK_OFF_MAX_MS	  60000
-#define RESTART_DRAIN_MS  2000
+#define LEAVE_LEAST_MS	  1000
 #define SIDEKICK_AHEAD_MS 6000
 
 struct action {
@@ -25,7 +26,9 @@ struct plan_of_action {
 	struct arena a;
 	struct action *actions;
 	size_t n, size;
-	json_t *texts; /* {"RELEASE_ID": [main, sidekick]} */
+	json_t *texts;	  /* {"RELEASE_ID": [main, sidekick]} */
+	const bool *busy; /* by port, once somebody asked; NULL: the kernel does not tell */
+	bool looked;
 };
 
 static void add(struct plan_of_action *p, struct seen *unit, const char *desired,
@@ -176,11 +179,29 @@ static void want_unit(struct leader *l, struct plan_of_action *p, struct instanc
 	l->moving = true;
 }
 
-/* out of the routes, and long enough for what it was answering */
-static bool may_stop(const struct leader *l, const struct instance *i)
+/*
+ * Out of the routes, and nobody is being answered any more: the rule of plan.h for those that leave. The tick that
+ * sees first that it is to be restarted takes it out of the routes behind this look.
+ */
+static bool may_stop(const struct leader *l, struct plan_of_action *p, struct instance *i)
 {
-	return !i->listened || (routes_settled(&l->routes) &&
-				       i->want_ms >= MIN(RESTART_DRAIN_MS, l->cfg->drain * 1000));
+	int64_t drain = l->cfg->drain * 1000, now = clock_mono_ms();
+	struct seen *s = i->main;
+
+	if (!i->listened)
+		return true;
+	if (!s->leaving_since) {
+		s->leaving_since = now;
+		return false;
+	}
+	if (!routes_settled(&l->routes) || now - s->leaving_since < MIN(LEAVE_LEAST_MS, drain))
+		return false;
+	if (i->want_ms >= drain)
+		return true;
+	if (!p->looked)
+		p->busy = busy_by_port(&p->a);
+	p->looked = true;
+	return p->busy && !p->busy[i->port];
 }
 
 static bool is_stopped(const struct leader *l, const struct instance *i)
@@ -202,7 +223,7 @@ static void restart_unit(struct leader *l, struct plan_of_action *p, struct inst
 	if (s->exists && !s->ours)
 		return;
 	if (s->exists && streq(s->desired, "launched")) {
-		if (may_stop(l, i))
+		if (may_stop(l, p, i))
 			add(p, s, "loaded", i->release_id, false);
 		return;
 	}
@@ -217,8 +238,10 @@ static void want_instance(struct leader *l, struct plan_of_action *p, struct ins
 {
 	if (streq(i->want, "restart"))
 		restart_unit(l, p, i);
-	else
+	else {
+		i->main->leaving_since = 0;
 		want_unit(l, p, i, i->main, false);
+	}
 	if (i->sidekick)
 		want_unit(l, p, i, i->sidekick, true);
 }

@@ -28,15 +28,24 @@ static bool look_in(const char *path, bool seen[PORTS])
 	return f && !ferror(f);
 }
 
-const char *busy_ports(struct arena *a)
+const bool *busy_by_port(struct arena *a)
 {
 	bool *seen = arena_alloc(a, PORTS * sizeof *seen);
-	auto_buf struct buf b;
 
 	memset(seen, 0, PORTS * sizeof *seen);
 	if (!look_in("/proc/net/tcp", seen))
 		return NULL;
 	(void)look_in("/proc/net/tcp6", seen); /* not there where the machine has no IPv6 */
+	return seen;
+}
+
+const char *busy_ports(struct arena *a)
+{
+	const bool *seen = busy_by_port(a);
+	auto_buf struct buf b = { 0 };
+
+	if (!seen)
+		return NULL;
 	buf_init(&b, MAX_BYTES);
 	buf_putc(&b, '{');
 	for (int port = 1; port < PORTS; port++)

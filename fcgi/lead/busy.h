@@ -8,8 +8,10 @@
 
 #include "base/arena.h"
 
-/* The remote ports of all connections of this machine that are open, as PostgreSQL's array "{20001,20002}"; NULL if
- * the kernel does not tell. */
+/* By port: whether a connection of this machine to it is open; NULL if the kernel does not tell. */
+const bool *busy_by_port(struct arena *a);
+
+/* The same as PostgreSQL's array of ports, "{20001,20002}". */
 const char *busy_ports(struct arena *a);
 
 #endif

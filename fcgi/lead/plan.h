@@ -6,7 +6,7 @@
  * once; those of the former release, once nginx reaches the new one, and those above N, with leave_at set: out of the
  * routes, and gone when nginx has settled without them and no connection of its own to them is open any more (busy.h),
  * or `drain` seconds have passed. Gone rows stay until the engine has confirmed that the unit is gone: their number,
- * port and name are taken until then.
+ * port and name are taken until then. One that is restarted leaves the routes and is stopped by the same rule (act.c).
  */
 #ifndef NAP_LEAD_PLAN_H
 #define NAP_LEAD_PLAN_H

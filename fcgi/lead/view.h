@@ -58,6 +58,7 @@ struct seen {
 	int64_t try_at;		/* not before; 0: at once */
 	int tries;		/* failed ones in a row */
 	char refusal[200];	/* what the engine said last */
+	int64_t leaving_since;	/* out of the routes because it is to be restarted; 0: it is not */
 	int64_t orphan_since;	/* nobody has declared it; 0: somebody has */
 	bool declared;		/* in this tick */
 	bool adopted;		/* declared or not, the operator wants it to stay */

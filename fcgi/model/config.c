@@ -47,7 +47,7 @@ static const struct setting SETTINGS[] = {
 	ROW(memory_reserve, SIZE, "1g", "memory of a machine that apps do not get"),
 	ROW(ready_timeout, NUMBER, "60", "seconds within which an instance must be ready"),
 	ROW(drain, NUMBER, "10",
-		"most seconds between the switch of a route and the end of old instances that still answer"),
+		"most seconds that old instances, and those that are restarted, have to end what they are answering"),
 	ROW(port_rest, NUMBER, "600", "seconds before a freed port is given again"),
 	ROW(orphan_grace, NUMBER, "60",
 		"seconds before a unit of nap's that nobody has declared is removed"),

@@ -1,5 +1,6 @@
 """The leader against a fake fleet: after each fault, when all is quiet, the units are exactly those declared and the
 routes are right."""
+import random
 import socket
 import subprocess
 
@@ -125,8 +126,20 @@ def test_a_release_with_another_scale_brings_its_own_number(lead):
     lead.quiet(app)
 
 
+def free_block():
+    """Ports that the test itself listens on: others of this machine do it at the same time."""
+    while True:
+        block = random.randrange(10000, 19000)
+        try:
+            for port in range(block + 1, block + 5):
+                socket.create_server(("127.0.0.1", port)).close()
+            return block
+        except OSError:
+            continue
+
+
 def test_old_instances_that_still_answer_drain_after_the_switch(make):
-    lead = make(agent=True, drain=3600, block_port=19000)
+    lead = make(agent=True, drain=3600, block_port=free_block())
     lead.lead()
     long, short = lead.web("long"), lead.web("short")
     port = int(lead.nginx.upstream(long)[0].split(":")[1])
@@ -143,7 +156,7 @@ def test_old_instances_that_still_answer_drain_after_the_switch(make):
 
 
 def test_what_still_answers_goes_when_the_drain_is_over(make):
-    lead = make(agent=True, drain=3, block_port=19000)
+    lead = make(agent=True, drain=3, block_port=free_block())
     lead.lead()
     app = lead.web("web")
     port = int(lead.nginx.upstream(app)[0].split(":")[1])
@@ -193,6 +206,36 @@ def test_a_restart_starts_the_process_anew_and_takes_it_from_the_routes_meanwhil
     assert lead.fleet.starts[unit] == 2
     assert 1 in seen and 0 not in seen
     lead.quiet(app)
+
+
+def test_a_restart_lets_what_is_being_answered_end(make):
+    lead = make(agent=True, drain=3600, block_port=free_block())
+    lead.lead()
+    long, short = lead.web("long"), lead.web("short")
+    units = [lead.units(app)[0] for app in (long, short)]
+    port = int(lead.nginx.upstream(long)[0].split(":")[1])
+    back = "app_id = %d AND want = 'run' AND state = 'ready'"
+    with socket.create_server(("127.0.0.1", port)) as listener, socket.create_connection(("127.0.0.1", port)) as visitor:
+        served, _ = listener.accept()
+        lead.sql("UPDATE instance SET want = 'restart', want_at = now()")
+        until(lambda: lead.fleet.starts[units[1]] == 2 and lead.count(back % short) == 1)      # nobody holds it
+        until(lambda: lead.value("SELECT now() > want_at + interval '3 seconds' FROM instance WHERE want = 'restart'") == "t")
+        assert lead.fleet.starts[units[0]] == 1 and not lead.nginx.upstream(long)
+        served.close()
+        visitor.close()
+        until(lambda: lead.fleet.starts[units[0]] == 2 and lead.count(back % long) == 1)
+
+
+def test_a_restart_cuts_off_what_is_answered_longer_than_the_drain(make):
+    lead = make(agent=True, drain=3, block_port=free_block())
+    lead.lead()
+    app = lead.web("web")
+    unit, port = lead.units(app)[0], int(lead.nginx.upstream(app)[0].split(":")[1])
+    with socket.create_server(("127.0.0.1", port)) as listener, socket.create_connection(("127.0.0.1", port)):
+        served, _ = listener.accept()
+        lead.sql("UPDATE instance SET want = 'restart', want_at = now()")
+        until(lambda: lead.fleet.starts[unit] == 2 and lead.count("want = 'run' AND state = 'ready'") == 1)
+        served.close()
 
 
 def test_a_job_that_ends_is_finished_and_starts_no_more(lead):
