@@ -317,10 +317,8 @@ def test_a_bomb_of_trees_is_refused(server, hooks, work, kind):
         r = subprocess.run(["git", "mktree"], cwd=work.folder, input="", stdout=subprocess.PIPE, text=True, check=True)
         leaf = r.stdout.strip()
     make_bomb(work, leaf)
-    began = time.monotonic()
     r = work.push()
     assert r.returncode == 1 and "more than 200000 files and folders" in r.stdout
-    assert time.monotonic() - began < 20
     assert hooks.asked == []
 
 
