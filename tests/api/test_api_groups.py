@@ -1,6 +1,7 @@
 """Groups as nap-api answers for them: names, quota, templates, bad input; rows that a worker would have written."""
 import concurrent.futures
-import json
+import hashlib
+import os
 
 import pytest
 
@@ -249,3 +250,37 @@ def test_outputs_of_ended_instances_agree_by_their_hashes(me):
     assert me.get("/apps/web/outputs").json["agree"] is False
     assert me.get("/apps/web/outputs/diff?a=1&b=2").json["same"] is True
     assert me.get("/apps/web/outputs/diff?a=1&b=9").status == 404
+
+
+def test_outputs_of_running_instances_are_compared_on_their_common_length(me):
+    me.app("web")
+    release = me.release("web", scale=2)
+    for n in (1, 2):
+        me.instance(release, n)
+    folder = os.path.join(me.stack.folder, "logs", me.id("web"))
+    os.makedirs(folder)
+
+    def log(*lines):
+        with open(os.path.join(folder, "current"), "w") as f:
+            for seq, (instance, stream, text) in enumerate(lines, 1):
+                f.write("%d 2026-11-24T10:00:00.%06dZ 1 %d %s %s\n" % (seq, seq, instance, stream, text))
+
+    log((1, "o", "of a run before"), (1, "s", "Started"), (2, "s", "Started"), (1, "o", "a"), (2, "o", "a"), (2, "o", "b"))
+    o = me.get("/apps/web/outputs").json
+    assert o["agree"] is True and [(i["bytes"], i["complete"]) for i in o["items"]] == [(2, False), (4, False)]
+    assert o["items"][0]["sha256"] == hashlib.sha256(b"a\n").hexdigest()
+    log((1, "o", "a"), (2, "o", "a"), (1, "o", "b"), (2, "o", "c"), (1, "o", "d"))
+    assert me.get("/apps/web/outputs").json["agree"] is False
+    d = me.get("/apps/web/outputs/diff").json
+    assert (d["line"], d["line_a"], d["line_b"], d["same"]) == (2, "b", "c", False)
+
+
+def test_a_token_bound_to_one_app_has_no_access_to_what_a_group_shares(web, stack):
+    bound = stack.token(web.name, "manage", app="web")
+    assert stack.git_auth(web.name, "web", "git-upload-pack", "%s:%s" % (web.name, bound)).status == 200
+    a = web.call("POST", "/apps/web/similar", {"command": "./x"}, token=bound)
+    assert (a.status, a.code) == (403, "token_bound"), a
+    names(similar(web, "./x"))
+    a = stack.git_auth(web.name, "web", "git-upload-pack", "%s:%s" % (web.name, bound))
+    assert a.status == 403 and "shares objects" in a.headers["X-Nap-Error"]
+    assert stack.git_auth(web.name, "web", "git-upload-pack", "%s:%s" % (web.name, web.token)).status == 200
