@@ -19,12 +19,38 @@
 #define A_SWEEP	  4
 #define PRUNE	  "--prune=2.days.ago"
 
+static int open_lock(struct job *job, const char *repo)
+{
+	return open(arena_printf(&job->a, "%s/nap-pack", repo),
+		O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
+}
+
 int pack_lock(struct job *job)
 {
-	const char *path = arena_printf(&job->a, "%s/nap-pack", git_dir(job));
-	auto_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
+	auto_fd int fd = open_lock(job, git_dir(job));
 
 	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 ? steal_fd(&fd) : -1;
+}
+
+bool pack_lock_wait(struct job *job, const char *repo, int *ret, struct err *e)
+{
+	auto_fd int fd = open_lock(job, repo);
+	bool waited = false;
+
+	if (fd < 0)
+		return err_errno(e, "could not open the lock of repository \"%s\"", repo);
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_errno(e, "could not lock repository \"%s\"", repo);
+		job_waiting(job, "the source is being packed");
+		waited = true;
+		if (!job_wait(job, 200))
+			return job_stopped(job, e);
+	}
+	if (waited)
+		job_waiting(job, NULL);
+	*ret = steal_fd(&fd);
+	return true;
 }
 
 static int64_t changed_at(const char *path)

@@ -22,5 +22,7 @@ NODISCARD bool pack_sweep(struct job *self, struct err *e);
  * whoever removes files that git has not finished (git.c).
  */
 int pack_lock(struct job *job);
+/* The same of any repository, and until it can be had: for who needs that no file of it goes meanwhile (pool.c). */
+NODISCARD bool pack_lock_wait(struct job *job, const char *repo, int *ret, struct err *e);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "job/pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -193,11 +194,13 @@ static bool share_all(struct job *job, const char *from, const char *to, bool *m
 bool pool_share(struct job *job, int64_t family, int64_t app_id, struct err *e)
 {
 	const char *repo = repository(job, app_id), *pool = pool_dir(job, family);
-	auto_fd int lock = -1;
+	/* a gc would take packs away between their listing and their links */
+	auto_fd int packs = -1, lock = -1;
 	bool moved = false;
 	struct stat st;
 
-	if (!lock_pools(job, &lock, e) || !make_pool(job, family, e))
+	if (!pack_lock_wait(job, repo, &packs, e) || !lock_pools(job, &lock, e) ||
+		!make_pool(job, family, e))
 		return false;
 	if (stat(repo, &st) < 0)
 		return err_errno(e, "could not read repository \"%s\"", repo);

@@ -1,4 +1,5 @@
 """Similar apps as nap-worker makes them: killed at every step, undone, shared, and never one inside another."""
+import fcntl
 import json
 import os
 import re
@@ -77,6 +78,16 @@ def test_a_worker_killed_at_any_step_is_replaced_and_all_members_are_made(jobs, 
     for n in (0, 29):
         assert show(jobs, members[n], "profile") == f"memory: 64m\ncommand: ./serve {n}\nscale: 1\n"
     assert jobs.value("SELECT start FROM release WHERE app_id = %d" % members[3]) == "set -e\n./serve 3"
+
+
+def test_the_source_is_not_shared_while_it_is_being_packed(jobs):
+    app = parent(jobs, "packed")
+    with open(jobs.path(f"git/{app}.git/nap-pack"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        id, members = request(jobs, app, ["./a"])
+        wait_until(lambda: jobs.value("SELECT waiting FROM operation WHERE id = %d" % id) == "the source is being packed")
+    assert jobs.ended(id)["state"] == "succeeded"
+    assert show(jobs, members[0], "serve") == SOURCE["serve"]
 
 
 def test_what_cannot_be_made_leaves_no_half_app_and_no_repository(jobs):
