@@ -22,6 +22,8 @@ int main(int argc, char **argv)
 	(void)umask(022);
 	if (argc >= 2 && streq(argv[1], "sweep"))
 		return node_open_home(&a, &n, &e) ? node_sweep(&n, argv + 2) : die(&e);
+	if (argc >= 2 && streq(argv[1], "watch"))
+		return node_open_home(&a, &n, &e) ? node_watch(&n, argv + 2) : die(&e);
 	for (size_t i = 0; argc == 3 && i < ARRAY_SIZE(COMMANDS); i++) {
 		if (!streq(argv[1], COMMANDS[i].name))
 			continue;
@@ -30,7 +32,7 @@ int main(int argc, char **argv)
 		return COMMANDS[i].run(&n);
 	}
 	(void)fputs(
-		"usage: nap-node prepare|announce|stopped UNIT\n       nap-node sweep [FOLDER...]\n",
+		"usage: nap-node prepare|announce|stopped UNIT\n       nap-node sweep|watch [FOLDER...]\n",
 		stderr);
 	return 2;
 }

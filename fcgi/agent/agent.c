@@ -1,5 +1,6 @@
 #include "agent/agent.h"
 
+#include "agent/disk.h"
 #include "agent/entries.h"
 #include "agent/fleet_api.h"
 #include "agent/guard.h"
@@ -285,16 +286,25 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static void child_ended(struct agent *ag, pid_t pid, int status)
+{
+	if (pid == ag->sweep_pid)
+		ag->sweep_pid = 0;
+	disk_reaped(ag, pid, status);
+}
+
 static void on_signal(struct agent *ag, int fd)
 {
 	struct signalfd_siginfo si;
+	int status;
+	pid_t pid;
 
 	while (read(fd, &si, sizeof si) == sizeof si) {
 		if (si.ssi_signo != SIGCHLD)
 			ag->stop = true;
 	}
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		child_ended(ag, pid, status);
 }
 
 static void phase_at(struct agent *ag, struct agent_unit *u)
@@ -377,8 +387,22 @@ static bool open_agent(
 	return true;
 }
 
+/* its helpers end with it, also those that have not come so far as to ask for that */
+static void end_helpers(struct agent *ag)
+{
+	const pid_t pids[] = { ag->sweep_pid, ag->disk.pid };
+
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+		if (pids[i] <= 0)
+			continue;
+		(void)kill(pids[i], SIGKILL);
+		(void)waitpid(pids[i], NULL, 0);
+	}
+}
+
 static void close_agent(struct agent *ag)
 {
+	end_helpers(ag);
 	while (ag->n)
 		agent_drop(ag, ag->unit[ag->n - 1]);
 	free(ag->unit);
@@ -452,6 +476,8 @@ static int clockwork(struct agent *ag, struct door *d)
 		ag->tidy_at = now + TIDY_MS;
 		journal_tidy(ag->journal, is_unit, ag);
 		kept_tidy(ag);
+	} else if (ag->sweep_due && now >= ag->sweep_due) {
+		kept_tidy(ag);
 	}
 	guard_flush(ag);
 	if (ag->stop_all && ag->guarded && !loaded_units(ag))
@@ -480,7 +506,7 @@ static void loop(struct agent *ag, struct door *d)
 			on_event(ag, &ev[i], d);
 		http_run(&d->api);
 		http_run(&d->read);
-		wait = clockwork(ag, d);
+		wait = earlier(clockwork(ag, d), disk_tick(ag));
 		if (ag->dirty || (due >= 0 && clock_mono_ms() >= due)) {
 			int step = plan_step(ag);
 

@@ -78,6 +78,18 @@ struct agent_unit {
 	int64_t started_ms; /* when runsv was last started, CLOCK_MONOTONIC; 0: never by this agent */
 	int64_t kill_ms;    /* when a stop that does not end is forced */
 	int kills;
+	int64_t disk_bytes; /* as measured last (agent/disk.h) */
+};
+
+/* agent/disk.h */
+struct agent_disk {
+	pid_t pid;  /* of the measurement that runs; 0: none */
+	int answer; /* where it writes to */
+	int64_t started_ms, rest_until;
+	int64_t free_bytes, free_files; /* most that was free since it was started */
+	bool few_files;
+	int64_t floor; /* what units want free; 0: not known */
+	size_t units;  /* that it found running */
 };
 
 struct agent {
@@ -89,11 +101,15 @@ struct agent {
 	size_t n, size;
 	int epoll, inotify, lock, port;
 	int64_t look_at, tidy_at, tick_at, swept_at; /* CLOCK_MONOTONIC, ms */
-	bool asked; /* a unit was PUT or deleted, or is gone: placement is looked at again */
-	bool dirty; /* something changed: the plan must be made anew */
+	int64_t sweep_due; /* nap-node sweep is to be started then; 0: not asked for (agent/kept.h) */
+	int sweeps;	   /* and so often */
+	pid_t sweep_pid;   /* it runs; 0: it does not */
+	bool asked;	   /* a unit was PUT or deleted, or is gone: placement is looked at again */
+	bool dirty;	   /* something changed: the plan must be made anew */
 	bool stop;
 	bool guarded, guard_dirty; /* agent/guard.h */
 	int64_t guard_at;
+	struct agent_disk disk;
 	bool stop_all; /* no unit is placed any more */
 };
 

@@ -10,17 +10,23 @@
 #include <spawn.h>
 #include <sys/stat.h>
 
-#define SWEEP_MS (10 * 60 * 1000)
+#define SWEEP_MS    (10 * 60 * 1000)
+/* nap forgets an app some time after the last of its units has gone: so it is asked more than once */
+#define SOON_MS	    4000
+#define SOON_SWEEPS 3
 
 static const char *const PLACES[] = { "lib/nap", "run/nap", "root" };
 
-void kept_note(const struct agent *ag, const struct agent_unit *u)
+void kept_note(struct agent *ag, const struct agent_unit *u)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(PLACES); i++) {
 		auto_free char *place = agent_path(ag, PLACES[i], u->name);
 
 		(void)utimensat(AT_FDCWD, place, NULL, AT_SYMLINK_NOFOLLOW);
 	}
+	if (!ag->sweep_due)
+		ag->sweep_due = clock_mono_ms() + SOON_MS;
+	ag->sweeps = SOON_SWEEPS;
 }
 
 static bool is_known(const struct agent *ag, const char *name)
@@ -59,12 +65,10 @@ static bool put_aside(const struct agent *ag, const char *part)
 	return some;
 }
 
-/* not waited for; the loop takes its end as any child's */
-static void start_sweep(const struct agent *ag)
+pid_t kept_helper(const struct agent *ag, const char *const words[], int out)
 {
 	auto_free char *program = agent_path(ag, "lib/nap/bin/nap-node", NULL);
-	auto_free char *root = agent_path(ag, "root", NULL);
-	const char *const argv[] = { program, "sweep", root, NULL };
+	const char *const argv[] = { program, words[0], words[1], NULL };
 	const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL };
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t at;
@@ -77,6 +81,8 @@ static void start_sweep(const struct agent *ag)
 	(void)posix_spawn_file_actions_init(&fa);
 	(void)posix_spawnattr_init(&at);
 	(void)posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+	if (out >= 0)
+		(void)posix_spawn_file_actions_adddup2(&fa, out, 1);
 	(void)posix_spawn_file_actions_addclosefrom_np(&fa, 3);
 	(void)posix_spawnattr_setflags(&at, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 	(void)posix_spawnattr_setsigdefault(&at, &all);
@@ -86,18 +92,24 @@ static void start_sweep(const struct agent *ag)
 	(void)posix_spawn_file_actions_destroy(&fa);
 	(void)posix_spawnattr_destroy(&at);
 	if (rc != 0 && rc != ENOENT)
-		LOG(WARNING, "agent.sweep", KV("why", strerror(rc)));
+		LOG(WARNING, "agent.helper", KV("what", words[0]), KV("why", strerror(rc)));
+	return rc == 0 ? pid : 0;
 }
 
 void kept_tidy(struct agent *ag)
 {
+	auto_free char *root = agent_path(ag, "root", NULL);
 	int64_t now = clock_mono_ms();
 	bool some = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(PLACES); i++)
 		some = put_aside(ag, PLACES[i]) || some;
+	if (ag->sweep_due && now >= ag->sweep_due) {
+		some = true;
+		ag->sweep_due = --ag->sweeps > 0 ? now + 4 * SOON_MS : 0;
+	}
 	if (!some && ag->swept_at && now - ag->swept_at < SWEEP_MS)
 		return;
 	ag->swept_at = now;
-	start_sweep(ag);
+	ag->sweep_pid = kept_helper(ag, (const char *const[]){ "sweep", root, NULL }, -1);
 }

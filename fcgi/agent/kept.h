@@ -13,8 +13,14 @@
 
 #define KEPT_S JOURNAL_KEEP_S /* as its log */
 
-/* The unit goes now: its hour begins. */
-void kept_note(const struct agent *ag, const struct agent_unit *u);
+/* The unit goes now: its hour begins, and nap-node soon looks for what a destroyed app has kept. */
+void kept_note(struct agent *ag, const struct agent_unit *u);
+
+/*
+ * Starts nap-node with words (two, and NULL), its standard output going to out (-1: where ours goes). Not waited for: the
+ * loop takes its end. 0: it could not be started.
+ */
+pid_t kept_helper(const struct agent *ag, const char *const words[], int out);
 
 /* Called now and then. */
 void kept_tidy(struct agent *ag);

@@ -2,6 +2,7 @@ libnap_a_SOURCES += \
 	%D%/agent.c %D%/agent.h \
 	%D%/cgroup.c %D%/cgroup.h \
 	%D%/content.c %D%/content.h \
+	%D%/disk.c %D%/disk.h \
 	%D%/entries.c %D%/entries.h \
 	%D%/fleet_api.c %D%/fleet_api.h \
 	%D%/fleet_name.c %D%/fleet_name.h \

@@ -397,6 +397,7 @@ void super_unload(struct agent *ag, struct agent_unit *u)
 	guard_note(ag, u);
 	u->uid = 0;
 	u->launched = u->deleted = false;
+	u->disk_bytes = 0;
 	u->phase = (struct agent_phase){ 0 };
 }
 

@@ -3,6 +3,8 @@
  */
 #include "api/routes.h"
 
+#include "base/limits.h"
+#include "base/text.h"
 #include "model/address.h"
 #include "model/template.h"
 #include "serve/operation_json.h"
@@ -16,6 +18,9 @@ SQL(NODE_EXIT,
 	"$5, $6, $7, $8, $9, $10, $11::json)::integer");
 SQL(NODE_PARAMS, "SELECT nap_node_params($1) AS params");
 SQL(NODE_TOKEN, "SELECT nap_node_token($1, $2::bytea)");
+SQL(NODE_REASON, "SELECT nap_node_exit_reason($1, $2, $3)");
+SQL(NODE_QUOTA_DISK, "SELECT nap_node_quota_disk($1)");
+SQL(NODE_DESTROYED, "SELECT app_id FROM nap_node_destroyed($1::bigint[])");
 SQL(NODE_APP_PORT, "SELECT nap_node_app_port($1)");
 
 static bool gone(struct err *e)
@@ -109,6 +114,19 @@ static json_t *common(const char *unit, const char *kind, const PGresult *r)
 		(json_int_t)db_i64(r, 0, "memory_bytes"), "start", db_text(r, 0, "start"));
 }
 
+/* what it may take on its machine, and what the machine shall keep free */
+static bool put_disk(struct request *rq, const PGresult *r, json_t *body, struct err *e)
+{
+	int64_t quota;
+
+	if (!db_one_i64(rq->db, &quota, e, NODE_QUOTA_DISK, db_text(r, 0, "tenant")))
+		return false;
+	set(body, "disk",
+		json_pack("{s:I, s:I}", "limit", (json_int_t)MIN(rq->cfg->disk_max, quota), "floor",
+			(json_int_t)rq->cfg->disk_floor));
+	return true;
+}
+
 static bool put_instance(
 	struct request *rq, struct response *rs, const char *unit, const PGresult *r, struct err *e)
 {
@@ -125,14 +143,17 @@ static bool put_instance(
 	/* on this machine only nap's nginx is to reach it; on a cluster the other machines' do */
 	set(env, "HOST", json_string(rq->cfg->engine[0] ? "0.0.0.0" : "127.0.0.1"));
 	set(env, "NAP_INSTANCE", json_string(db_text(r, 0, "number")));
-	ok = put_address(rq, r, env, e) && put_params(rq, r, env, e) && put_token(rq, unit, env, e);
+	ok = put_address(rq, r, env, e) && put_params(rq, r, env, e) &&
+	     put_token(rq, unit, env, e) && put_disk(rq, r, body, e);
 	response_json(rs, 200, body);
 	return ok;
 }
 
-static bool put_build(struct response *rs, const char *unit, const PGresult *r)
+static bool put_build(
+	struct request *rq, struct response *rs, const char *unit, const PGresult *r, struct err *e)
 {
 	json_t *body = common(unit, "build", r);
+	bool ok = put_disk(rq, r, body, e);
 
 	set(body, "env", env_of(r));
 	set(body, "number", json_integer(1));
@@ -143,7 +164,7 @@ static bool put_build(struct response *rs, const char *unit, const PGresult *r)
 	set(body, "seconds", json_integer(db_i64(r, 0, "seconds")));
 	set(body, "result_tree", json_string(db_text(r, 0, "result_tree")));
 	response_json(rs, 200, body);
-	return true;
+	return ok;
 }
 
 static bool is_wanted(const PGresult *r)
@@ -169,7 +190,7 @@ static bool node_unit(struct request *rq, struct response *rs, struct err *e)
 		return false;
 	if (db_rows(build) == 0)
 		return request_not_found(rq, e);
-	return is_wanted(build) ? put_build(rs, unit, build) : gone(e);
+	return is_wanted(build) ? put_build(rq, rs, unit, build, e) : gone(e);
 }
 
 struct announce_body {
@@ -198,7 +219,7 @@ static bool node_announce(struct request *rq, struct response *rs, struct err *e
 }
 
 struct exit_body {
-	const char *run_id, *result, *stdout_sha256;
+	const char *run_id, *result, *stdout_sha256, *reason;
 	struct body_i64 started_us, ended_us, exit_code, exit_signal, stdout_bytes;
 	struct body_bool listened;
 	json_t *values;
@@ -219,6 +240,7 @@ static const struct body_field EXIT[] = {
 	EXIT_FIELD(stdout_bytes, BODY_I64, BODY_NULL),
 	EXIT_FIELD(stdout_sha256, BODY_STRING, BODY_NULL),
 	EXIT_FIELD(listened, BODY_BOOL, 0),
+	EXIT_FIELD(reason, BODY_STRING, 0),
 	EXIT_FIELD(values, BODY_OBJECT, 0),
 };
 
@@ -249,7 +271,49 @@ static bool node_exit(struct request *rq, struct response *rs, struct err *e)
 		return false;
 	if (!known)
 		return request_not_found(rq, e);
+	if (in.reason && !db_exec(rq->db, NULL, e, NODE_REASON, unit, run, in.reason))
+		return false;
 	response_nothing(rs);
+	return true;
+}
+
+struct data_body {
+	struct body_strings apps;
+};
+
+static const char *id_wrong(const char *text)
+{
+	int64_t n;
+
+	return parse_i64(text, 1, INT64_MAX, &n) ? NULL : "must be an app's number";
+}
+
+static const struct body_field DATA[] = {
+	{ "apps", BODY_STRINGS, offsetof(struct data_body, apps), BODY_REQUIRED, .min = 0,
+		.max = 10000, .check = id_wrong, .help = NULL },
+};
+
+/* of the apps whose data a machine holds, those that were destroyed: it may remove theirs */
+static bool node_data(struct request *rq, struct response *rs, struct err *e)
+{
+	auto_result PGresult *r = NULL;
+	struct data_body in = { 0 };
+	auto_buf struct buf apps = { 0 };
+	json_t *gone;
+
+	if (!body_decode(rq, DATA, ARRAY_SIZE(DATA), &in, e))
+		return false;
+	buf_init(&apps, MAX_BODY_BYTES);
+	buf_putc(&apps, '{');
+	for (size_t i = 0; i < in.apps.n; i++)
+		buf_printf(&apps, "%s%s", i ? "," : "", in.apps.v[i]);
+	buf_putc(&apps, '}');
+	if (!db_query(rq->db, &r, e, NODE_DESTROYED, apps.data))
+		return false;
+	gone = json_array();
+	for (int i = 0; i < db_rows(r); i++)
+		(void)json_array_append_new(gone, json_id(db_i64(r, i, "app_id")));
+	response_json(rs, 200, json_pack("{s:o}", "destroyed", gone));
 	return true;
 }
 
@@ -259,5 +323,6 @@ static const struct route node_routes[] = {
 		ROUTE_BODY(ANNOUNCE) },
 	{ "POST", "/node/v1/units/:unit/exit", ACCESS_NODE, BODY_JSON, node_exit,
 		ROUTE_BODY(EXIT) },
+	{ "POST", "/node/v1/data", ACCESS_NODE, BODY_JSON, node_data, ROUTE_BODY(DATA) },
 };
 ROUTE_TABLE(node);

@@ -135,7 +135,7 @@ struct disk_name {
 	int64_t bytes;
 };
 
-static void add_name(struct disk_count *c, const struct stat *st)
+void disk_count_name(struct disk_count *c, const struct stat *st)
 {
 	if (c->n == c->size) {
 		c->size = MAX(c->size * 2, (size_t)64);
@@ -156,7 +156,7 @@ void disk_count_add(struct disk_count *c, const char *path)
 			entry->fts_info == FTS_ERR || entry->fts_info == FTS_DC)
 			continue;
 		if (entry->fts_info != FTS_D && entry->fts_statp->st_nlink > 1)
-			add_name(c, entry->fts_statp);
+			disk_count_name(c, entry->fts_statp);
 		else
 			c->bytes += (int64_t)entry->fts_statp->st_blocks * 512;
 	}

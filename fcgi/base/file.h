@@ -7,6 +7,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+#include <sys/stat.h>
+
 /* The regular file's whole content, terminated; longer than max is ERR_TOO_LARGE, absent ERR_NOT_FOUND. */
 NODISCARD bool file_read(
 	const char *path, size_t max, struct arena *a, char **ret, size_t *ret_len, struct err *e);
@@ -29,7 +31,8 @@ struct disk_count {
 	size_t n, size;
 };
 void disk_count_add(struct disk_count *c, const char *path);
-int64_t disk_count_end(struct disk_count *c); /* the sum; c is as new */
+void disk_count_name(struct disk_count *c, const struct stat *st); /* one file, of any name */
+int64_t disk_count_end(struct disk_count *c);			   /* the sum; c is as new */
 
 /* Removes path and all below it, never following a link; absent is fine. */
 NODISCARD bool tree_remove(const char *path, struct err *e);

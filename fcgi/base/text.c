@@ -158,3 +158,22 @@ bool hex_decode(void *ret, size_t n, const char *hex)
 	}
 	return true;
 }
+
+const char *bytes_text(char ret[BYTES_TEXT_SIZE], int64_t bytes)
+{
+	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB" };
+	size_t u = 0;
+	int64_t unit = 1;
+
+	while (u + 1 < ARRAY_SIZE(units) && bytes / unit >= 1024) {
+		unit *= 1024;
+		u++;
+	}
+	if (u >= 3 && bytes % unit)
+		(void)snprintf(ret, BYTES_TEXT_SIZE, "%lld.%d %s", (long long)(bytes / unit),
+			(int)(bytes % unit * 10 / unit), units[u]);
+	else
+		(void)snprintf(
+			ret, BYTES_TEXT_SIZE, "%lld %s", (long long)(bytes / unit), units[u]);
+	return ret;
+}

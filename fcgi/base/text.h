@@ -33,6 +33,10 @@ bool utf8_valid(const char *s, size_t n);
 /* A copy that is valid UTF-8 without C0 controls other than tab and newline; others become U+FFFD. */
 char *utf8_scrub(struct arena *a, const char *s, size_t n);
 
+/* "1.2 GiB", "512 MiB": rounded down; GiB and TiB that are not whole with their tenths */
+#define BYTES_TEXT_SIZE 48
+const char *bytes_text(char ret[BYTES_TEXT_SIZE], int64_t bytes);
+
 void hex_encode(char *ret, const void *bytes, size_t n);	 /* 2 n digits and a NUL */
 NODISCARD bool hex_decode(void *ret, size_t n, const char *hex); /* exactly 2 n digits */
 

@@ -118,6 +118,11 @@ static bool judge(
 		return err_set(e, ERR_INVALID, "build_failed",
 			"the build needed more than its %lld MiB of memory",
 			(long long)(job->cfg->build_memory >> 20));
+	if (streq(v->result, "disk"))
+		return err_set(e, ERR_INVALID, "build_failed",
+			"the build was ended: it took more of the disk than the %lld MiB that it may, or "
+			"than was left",
+			(long long)(job->cfg->disk_max >> 20));
 	if (streq(v->result, "lost") || !v->result[0])
 		return err_set(e, ERR_UPSTREAM, "build_lost",
 			"the build's machine does not know how it ended");

@@ -327,7 +327,7 @@ SQL(READY,
 	"(SELECT 'instance ' || f.number || CASE WHEN f.exit_signal IS NOT NULL THEN ' was ended by signal ' || f.exit_signal "
 	"WHEN f.exit_code = 127 THEN ' ended with exit code 127: its command is not on this machine' "
 	"WHEN f.exit_code IS NOT NULL THEN ' ended with exit code ' || f.exit_code ELSE '' END || CASE f.exit_result "
-	"WHEN 'oom-kill' THEN ': it needed more than its memory' ELSE '' END FROM instance f WHERE f.release_id = $2 "
+	"WHEN 'oom-kill' THEN ': it needed more than its memory' WHEN 'disk' THEN ': ' || coalesce(f.exit_reason, 'disk') ELSE '' END FROM instance f WHERE f.release_id = $2 "
 	"AND (f.exit_code IS NOT NULL OR f.exit_signal IS NOT NULL) ORDER BY f.exited_at DESC LIMIT 1) AS ended "
 	"FROM engine e, app a JOIN release r ON r.id = $2 LEFT JOIN instance i ON i.release_id = $2 WHERE a.id = $1 "
 	"GROUP BY a.id, r.id, e.one");

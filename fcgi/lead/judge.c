@@ -42,6 +42,8 @@ static const char *end_reason(struct world *w, const struct instance *i)
 	if (streq(i->exit_result, "oom-kill"))
 		return arena_printf(&w->a, "it needed more than its memory of %lld MiB",
 			(long long)(i->memory >> 20));
+	if (streq(i->exit_result, "disk"))
+		return i->exit_reason[0] ? i->exit_reason : "disk: it used more than it may";
 	if (i->exit_signal > 0)
 		return arena_printf(&w->a, "it was ended by signal %d", i->exit_signal);
 	if (i->exit_code == 127)
@@ -138,7 +140,7 @@ static void judge_word(struct leader *l, struct world *w, struct instance *i)
 		/* its record came before the engine noticed */
 		if (has_ended(i, "finished"))
 			set(i, "finished", NULL);
-		else if (has_ended(i, "gave-up"))
+		else if (has_ended(i, "gave-up") || has_ended(i, "disk"))
 			set(i, "failed", end_reason(w, i));
 		else
 			judge_active(l, w, i);
@@ -155,7 +157,7 @@ static void judge_word(struct leader *l, struct world *w, struct instance *i)
 	case WORD_DEAD:
 		if (streq(i->exit_result, "finished"))
 			set(i, "finished", NULL);
-		else if (streq(i->exit_result, "gave-up"))
+		else if (streq(i->exit_result, "gave-up") || streq(i->exit_result, "disk"))
 			set(i, "failed", end_reason(w, i));
 		else
 			set(i, i->ready_ms >= 0 ? "restarting" : "starting", NULL);

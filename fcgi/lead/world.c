@@ -12,7 +12,7 @@ SQL(WORLD_APPS,
 	"FROM app a JOIN tenant t ON t.id = a.tenant_id ORDER BY a.id");
 SQL(WORLD_INSTANCES,
 	"SELECT i.id, i.app_id, i.release_id, i.number, i.unit, i.port, i.want, i.state, i.reason, i.machine, i.address, "
-	"i.listened, i.exit_result, coalesce(i.exit_code, -1) AS exit_code, coalesce(i.exit_signal, -1) AS exit_signal, "
+	"i.listened, i.exit_result, i.exit_reason, coalesce(i.exit_code, -1) AS exit_code, coalesce(i.exit_signal, -1) AS exit_signal, "
 	"r.number AS release_number, r.memory_bytes, r.health, r.sidekick, n.healthy, n.interval_s, "
 	"(extract(epoch FROM now() - n.at) * 1000)::bigint AS announced_ms, "
 	"(extract(epoch FROM now() - i.want_at) * 1000)::bigint AS want_ms, "
@@ -96,6 +96,7 @@ static void load_instance(struct world *w, const PGresult *r, int k, struct inst
 		.leave_ms = db_i64(r, k, "leave_ms"),
 		.listened = db_bool(r, k, "listened"),
 		.exit_result = db_text(r, k, "exit_result"),
+		.exit_reason = db_text(r, k, "exit_reason"),
 		.exit_code = (int)db_i64(r, k, "exit_code"),
 		.exit_signal = (int)db_i64(r, k, "exit_signal"),
 		.announced = db_is_null(r, k, "healthy") ? -1 : db_bool(r, k, "healthy"),

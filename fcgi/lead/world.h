@@ -31,6 +31,7 @@ struct instance {
 	int64_t want_ms, active_ms, ready_ms, exited_ms, leave_ms;
 	bool listened;
 	const char *exit_result;    /* "": no record */
+	const char *exit_reason;    /* of result disk: its figures */
 	int exit_code, exit_signal; /* -1: none */
 	int announced;		    /* 1 healthy, 0 not, -1 nothing */
 	int64_t announced_ms, interval_ms;

@@ -68,6 +68,10 @@ static const struct setting SETTINGS[] = {
 	ROW(quota_instances, NUMBER, "100", "instances of a new tenant"),
 	ROW(quota_apps, NUMBER, "200", "apps of a new tenant"),
 	ROW(quota_disk, SIZE, "10g", "disk of a new tenant"),
+	ROW(disk_max, SIZE, "4g",
+		"disk that an instance, or a build, may take on its machine, with $NAP_DATA or the build's cache"),
+	ROW(disk_floor, SIZE, "512m",
+		"disk that stays free on a machine: below it the unit that grows most is ended"),
 	ROW(log_level, TEXT, "info", "error, warning, notice, info or debug"),
 };
 

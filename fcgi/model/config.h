@@ -34,6 +34,7 @@ struct config {
 	int64_t workers, api_pool, login_pool, wait_pool;
 	int64_t session_hours;
 	int64_t quota_memory, quota_instances, quota_apps, quota_disk;
+	int64_t disk_max, disk_floor;
 	const char *log_level;
 };
 

@@ -270,29 +270,83 @@ static void remove_entry(struct removal *r, int at, const char *name, int depth)
 		fault(r, name);
 }
 
-bool files_remove(const char *path, struct err *e)
+/* false: faults, the first of them in e */
+static bool remove_all(int fd, struct err *e)
 {
-	struct removal r = { .e = e };
-	auto_fd int fd = open_folder(AT_FDCWD, path);
+	struct removal r = { .e = e, .top = fd };
 	struct stat st;
 	int moved;
 
-	if (fd < 0)
-		return errno == ENOENT || unlink(path) == 0 ||
-		       err_errno(e, "could not remove \"%s\"", path);
 	if (fstat(fd, &st) < 0)
-		return err_errno(e, "could not look at \"%s\"", path);
-	r.top = fd;
+		return err_errno(e, "could not look at a folder");
 	r.device = st.st_dev;
-	(void)fchmod(fd, 0700);
 	do {
 		moved = r.moved;
 		r.faults = 0;
 		remove_content(&r, fd, 1);
 	} while (r.moved != moved);
+	return r.faults == 0;
+}
+
+bool files_remove(const char *path, struct err *e)
+{
+	auto_fd int fd = open_folder(AT_FDCWD, path);
+	bool fine;
+
+	if (fd < 0)
+		return errno == ENOENT || unlink(path) == 0 ||
+		       err_errno(e, "could not remove \"%s\"", path);
+	(void)fchmod(fd, 0700);
+	fine = remove_all(fd, e);
 	if (rmdir(path) == 0)
 		return true;
-	return r.faults ? false : err_errno(e, "could not remove folder \"%s\"", path);
+	return fine ? err_errno(e, "could not remove folder \"%s\"", path) : false;
+}
+
+bool files_empty(const char *path, struct err *e)
+{
+	auto_fd int fd = open_folder(AT_FDCWD, path);
+
+	return fd >= 0 ? remove_all(fd, e) : err_errno(e, "could not open folder \"%s\"", path);
+}
+
+/* ---- measuring ---- */
+
+static void measure(struct disk_count *c, int fd, int64_t most, int depth)
+{
+	auto_dir DIR *d = list_of(fd);
+	struct dirent *de;
+
+	if (depth > MAX_DEPTH)
+		c->bytes += most;
+	while (d && c->bytes <= most && (de = readdir(d))) {
+		struct stat st;
+
+		if (is_dot(de->d_name) || fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (!S_ISDIR(st.st_mode) && st.st_nlink > 1) {
+			disk_count_name(c, &st);
+			c->bytes += FILES_ENTRY / 16; /* of its folder */
+			continue;
+		}
+		c->bytes += MAX((int64_t)st.st_blocks * 512, (int64_t)FILES_ENTRY);
+		if (S_ISDIR(st.st_mode)) {
+			auto_fd int sub = open_folder(fd, de->d_name);
+
+			if (sub >= 0)
+				measure(c, sub, most, depth + 1);
+			else if (errno == EMFILE)
+				c->bytes += most;
+		}
+	}
+}
+
+void files_measure(struct disk_count *c, const char *path, int64_t most)
+{
+	auto_fd int fd = open_folder(AT_FDCWD, path);
+
+	if (fd >= 0)
+		measure(c, fd, most, 1);
 }
 
 /* ---- handing over ---- */

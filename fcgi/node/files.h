@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/file.h"
 
 #include <sys/types.h>
 
@@ -27,6 +28,17 @@ NODISCARD bool files_copy(
 
 /* Removes path and all below it, mounts excepted; absent is fine. */
 NODISCARD bool files_remove(const char *path, struct err *e);
+
+/* Removes all below path, and leaves it. */
+NODISCARD bool files_empty(const char *path, struct err *e);
+
+/*
+ * The room that a folder takes, as disk_count_add() counts it, but for what others write: no more than most bytes are
+ * counted, so that no number of files makes it long; each name takes FILES_ENTRY bytes at least, for a machine can run
+ * out of inodes too; and folders nested too deep to be walked count as all of most.
+ */
+#define FILES_ENTRY 4096
+void files_measure(struct disk_count *c, const char *path, int64_t most);
 
 /* All below path, and path, become uid's; links themselves, never what they name. */
 NODISCARD bool files_give(const char *path, uid_t uid, struct err *e);

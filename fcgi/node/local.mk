@@ -12,4 +12,5 @@ libnap_a_SOURCES += \
 	%D%/program.c %D%/program.h \
 	%D%/stopped.c \
 	%D%/sweep.c \
-	%D%/view.c
+	%D%/view.c \
+	%D%/watch.c

@@ -120,10 +120,8 @@ bool node_open(const char *unit, struct arena *a, struct node *ret, struct err *
 
 /* ---- calls ---- */
 
-enum answer node_call(
-	struct node *n, const char *unit, const char *what, const char *body, json_t **ret_json)
+enum answer node_ask(struct node *n, const char *target, const char *body, json_t **ret_json)
 {
-	const char *target = arena_printf(n->a, "/node/v1/units/%s%s", unit, what);
 	struct call_answer answer;
 	struct err e = { 0 };
 	json_t *json;
@@ -149,6 +147,12 @@ enum answer node_call(
 		*ret_json = json;
 	}
 	return ANSWER_OK;
+}
+
+enum answer node_call(
+	struct node *n, const char *unit, const char *what, const char *body, json_t **ret_json)
+{
+	return node_ask(n, arena_printf(n->a, "/node/v1/units/%s%s", unit, what), body, ret_json);
 }
 
 static int is_letter(const struct dirent *de)

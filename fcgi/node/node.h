@@ -5,10 +5,14 @@
  *	nap-node prepare UNIT    fetch, or take the kept copy; make its folders and files
  *	nap-node announce UNIT   the sidekick: checks the health of its main unit and says it, until nap knows it no more
  *	nap-node stopped UNIT    how it ended; a build's result is put in its place
- *	nap-node sweep [FOLDER…] removes what was put aside as .old-NAME in home, in run and in these; measures what apps keep
+ *	nap-node sweep [FOLDER…] removes what was put aside as .old-NAME in home, in run and in these, and the data of
+ *	                         apps that nap says it has destroyed; measures what apps keep
+ *	nap-node watch FOLDER…   writes "UNIT INVOCATION BYTES LIMIT FLOOR" for each that runs: what its writable places (those
+ *	                         FOLDER/UNIT too) and the unnamed files that its processes hold take on the disk
  *
  * Where things are (home = dirname(dirname(/proc/self/exe)), %S/nap):
  *	home/node.conf            "key = value": socket, trees, run (%t/nap)
+ *	home/UNIT/limit           "BYTES FLOOR": what its places may take together, and what the file system shall keep free
  *	home/UNIT/unit.json       the last good answer, 0600: a restart needs no nap
  *	home/UNIT/uid             whose the unit's files are;  home/UNIT/alive: between prepare and stopped, the run's id
  *	home/UNIT/{upper,work}    of the overlay that is home/UNIT/view;  or view is a copy
@@ -54,6 +58,9 @@ int node_stopped(struct node *n);
 /* ends with the process that started it, as it may take long; one at a time */
 int node_sweep(struct node *n, char **folders);
 
+/* to stdout, for nap-agent; ends with it */
+int node_watch(struct node *n, char **folders);
+
 /* home and node.conf alone, for what is of no unit */
 NODISCARD bool node_open_home(struct arena *a, struct node *ret, struct err *e);
 
@@ -68,6 +75,8 @@ enum answer {
 };
 
 /* GET, or POST of body; ret_json may be NULL and is written only with ANSWER_OK (a new reference, or NULL) */
+enum answer node_ask(struct node *n, const char *target, const char *body, json_t **ret_json);
+/* of a unit's route: what is "", "/announce" or "/exit" */
 enum answer node_call(
 	struct node *n, const char *unit, const char *what, const char *body, json_t **ret_json);
 
@@ -77,6 +86,12 @@ void node_flush(struct node *n);
 void node_report(struct node *n, const char *body);
 
 /* ---- the unit's files ---- */
+
+/* home/UNIT/limit; false: there is none */
+bool node_limit_read(struct node *n, int64_t *ret_limit, int64_t *ret_floor);
+NODISCARD bool node_limit_keep(struct node *n, int64_t limit, int64_t floor, struct err *e);
+/* NULL: what is there already before a start leaves room. Else why not: "disk: 1.2 GiB of 1 GiB used" */
+const char *node_over(struct node *n, int64_t limit);
 
 /* a folder of the program's own: 0700 and its user's, or open to whoever is let in by a mount */
 NODISCARD bool node_folder(struct node *n, const char *path, struct err *e);

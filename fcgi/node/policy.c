@@ -14,6 +14,8 @@ static void set(struct policy *p, const char *key, const char *value)
 	for (size_t i = 0; streq(key, "restart") && i < ARRAY_SIZE(WORDS); i++)
 		if (streq(value, WORDS[i]))
 			p->restart = (enum policy_restart)i;
+	if (streq(key, "disk") && parse_i64(value, 1, INT64_MAX, &n))
+		p->disk = n;
 	if (!parse_i64(value, 0, 1000000, &n))
 		return;
 	if (streq(key, "port") && n <= 65535)

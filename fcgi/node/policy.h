@@ -13,6 +13,7 @@ enum policy_restart { POLICY_AUTO, POLICY_ALWAYS, POLICY_ON_FAILURE, POLICY_NO }
 struct policy {
 	enum policy_restart restart;
 	int port;	   /* 0: none */
+	int64_t disk;	   /* bytes that a file may have; 0: no limit */
 	bool listened;	   /* the app is known to have ever listened on its port */
 	int attempts;	   /* so many ends within the window, and it is given up; 5 */
 	int64_t window_us; /* 10 minutes */

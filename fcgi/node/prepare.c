@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "model/unit.h"
 #include "node/files.h"
 #include "node/node.h"
 
@@ -13,6 +14,7 @@
 #define PATIENCE_MS 240000 /* below the unit's TimeoutStartSec= */
 #define MAX_UNIT    (8 * MAX_BODY_BYTES)
 #define MAX_BACKOFF INT64_C(60000000)
+#define REFUSED_MS  60000
 
 /* ---- what nap says of the unit ---- */
 
@@ -193,6 +195,17 @@ static bool put(struct node *n, const char *name, const char *text, size_t len, 
 	       err_errno(e, "could not hand over \"%s\"", path);
 }
 
+/* what the unit may take on the disk; 0: nap does not say */
+static struct limit {
+	int64_t most, floor;
+} limit_of(const json_t *unit)
+{
+	const json_t *disk = json_object_get(unit, "disk");
+
+	return (struct limit){ json_integer_value(json_object_get(disk, "limit")),
+		json_integer_value(json_object_get(disk, "floor")) };
+}
+
 static bool self_files(struct node *n, const json_t *unit, bool build, struct err *e)
 {
 	const char *start = text_of(unit, "start");
@@ -225,6 +238,7 @@ static bool self_files(struct node *n, const json_t *unit, bool build, struct er
 		if (json_is_integer(value))
 			buf_printf(&b, "%s=%lld\n", names[i], (long long)json_integer_value(value));
 	}
+	buf_printf(&b, "disk=%lld\n", (long long)limit_of(unit).most);
 	return put(n, "policy", b.data, b.len, e);
 }
 
@@ -265,6 +279,34 @@ static bool mark(struct node *n, struct err *e)
 		strlen(n->invocation), 0600, e);
 }
 
+/* a cache is there to be lost: it must leave a build the most of its room */
+static void trim_cache(struct node *n, int64_t most)
+{
+	struct disk_count c = { 0 };
+	struct err e;
+
+	files_measure(&c, arena_printf(n->a, "%s/cache/.", n->dir), most);
+	if (disk_count_end(&c) > most / 2 &&
+		!files_empty(arena_printf(n->a, "%s/cache/.", n->dir), &e))
+		(void)die(&e);
+}
+
+/* No start where what is kept has used up all of it already: ERR_TOO_LARGE "disk". */
+static bool keep_limit(struct node *n, const json_t *unit, bool build, struct err *e)
+{
+	struct limit limit = limit_of(unit);
+	const char *over;
+
+	if (limit.most <= 0)
+		return true;
+	if (build)
+		trim_cache(n, limit.most);
+	over = node_over(n, limit.most);
+	if (over)
+		return err_set(e, ERR_TOO_LARGE, "disk", "%s", over);
+	return node_limit_keep(n, limit.most, limit.floor, e);
+}
+
 static bool make_all(struct node *n, const json_t *unit, struct err *e)
 {
 	bool build = streq(text_of(unit, "kind"), "build");
@@ -275,8 +317,26 @@ static bool make_all(struct node *n, const json_t *unit, struct err *e)
 		!(build ? shared_folder(n, "cache", text_of(unit, "tenant"), "cache", e)
 			: shared_folder(n, "data", text_of(unit, "app_id"), "data", e)))
 		return false;
-	return node_view_make(n, *tree ? tree : NULL, e) && self_files(n, unit, build, e) &&
-	       mark(n, e);
+	return keep_limit(n, unit, build, e) && node_view_make(n, *tree ? tree : NULL, e) &&
+	       self_files(n, unit, build, e) && mark(n, e);
+}
+
+/* As one that gave up: it stays so until a person starts it again. systemd would try again at once, and is made to wait. */
+static int refuse(struct node *n, const char *why)
+{
+	auto_buf struct buf b;
+
+	buf_init(&b, 65536);
+	buf_puts(&b, "{\"run_id\":");
+	buf_json(&b, n->invocation, strlen(n->invocation));
+	buf_printf(&b, ",\"started_us\":null,\"ended_us\":%lld,\"result\":\"disk\",\"reason\":",
+		(long long)clock_now_us());
+	buf_json(&b, why, strlen(why));
+	buf_putc(&b, '}');
+	node_report(n, b.data);
+	if (getppid() == 1)
+		(void)poll(NULL, 0, REFUSED_MS);
+	return UNIT_EXIT_GAVE_UP;
 }
 
 int node_prepare(struct node *n)
@@ -297,5 +357,7 @@ int node_prepare(struct node *n)
 	json_decref(unit);
 	if (!ok)
 		(void)fprintf(stderr, "nap: could not prepare this instance: %s\n", e.msg);
+	if (!ok && streq(e.code, "disk"))
+		return refuse(n, e.msg);
 	return ok ? 0 : 1;
 }

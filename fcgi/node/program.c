@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sodium.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -242,6 +243,18 @@ static void look_for_results(struct program *p, const char *chunk, size_t n)
 
 /* ---- running ---- */
 
+/* a second wall: what nap-agent has not yet seen to be too much no single file can be */
+static void limit_files(const struct program *p)
+{
+	struct rlimit l;
+
+	if (p->policy.disk == 0 || getrlimit(RLIMIT_FSIZE, &l) < 0 ||
+		l.rlim_max <= (rlim_t)p->policy.disk)
+		return;
+	l.rlim_cur = l.rlim_max = (rlim_t)p->policy.disk;
+	(void)setrlimit(RLIMIT_FSIZE, &l);
+}
+
 static bool start(struct program *p, char **argv)
 {
 	int out[2], err[2];
@@ -256,6 +269,7 @@ static bool start(struct program *p, char **argv)
 		(void)sigemptyset(&none);
 		(void)sigprocmask(SIG_SETMASK, &none, NULL);
 		(void)signal(SIGPIPE, SIG_DFL);
+		limit_files(p);
 		(void)dup2(out[1], STDOUT_FILENO);
 		(void)dup2(err[1], STDERR_FILENO);
 		(void)execvp(argv[0], argv);

@@ -17,6 +17,7 @@ struct record {
 	char run_id[65], result[16], sha[65];
 	int64_t started_us, ended_us, code, sig, bytes; /* -1: none */
 	bool listened;
+	char reason[200];
 	json_t *values; /* what it told of itself; NULL: nothing */
 };
 
@@ -95,7 +96,11 @@ static void add_what_the_unit_saw(struct record *r)
 	const char *service = env("SERVICE_RESULT");
 	int64_t status;
 
-	if (streq(service, "oom-kill")) {
+	if (streq(service, "disk")) {
+		(void)fprintf(stderr, "nap: ended: %s\n", env("NAP_REASON"));
+		(void)snprintf(r->result, sizeof r->result, "disk");
+		(void)snprintf(r->reason, sizeof r->reason, "%s", env("NAP_REASON"));
+	} else if (streq(service, "oom-kill")) {
 		(void)fprintf(stderr, "nap: killed: it used more memory than it is allowed\n");
 		if (!streq(r->result, "gave-up"))
 			(void)snprintf(r->result, sizeof r->result, "oom-kill");
@@ -116,7 +121,7 @@ static void add_what_the_unit_saw(struct record *r)
 				if (sigabbrev_np(i) && streq(sigabbrev_np(i), env("EXIT_STATUS")))
 					r->sig = i;
 	}
-	if (streq(r->result, "oom-kill") || streq(r->result, "timeout"))
+	if (streq(r->result, "oom-kill") || streq(r->result, "timeout") || streq(r->result, "disk"))
 		return;
 	(void)snprintf(r->result, sizeof r->result, "%s",
 		streq(service, "success") ? "stopped"
@@ -177,6 +182,10 @@ static void report(struct node *n, const struct record *r)
 	else
 		buf_puts(&b, "null");
 	buf_printf(&b, ",\"listened\":%s", r->listened ? "true" : "false");
+	if (*r->reason) {
+		buf_puts(&b, ",\"reason\":");
+		buf_json(&b, r->reason, strlen(r->reason));
+	}
 	if (r->values) {
 		char *text = json_dumps(r->values, JSON_COMPACT);
 

@@ -13,7 +13,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define MAX_DISK (16 * 1024 * 1024)
+#define MAX_DISK  (16 * 1024 * 1024)
+#define MAX_ASKED 10000
 
 /* Nobody finds what is named so; a view that is still mounted is let go first, for it is the tree of others. */
 static void remove_aside(const char *folder)
@@ -83,6 +84,66 @@ static void add_data(const struct node *n, struct list *l)
 	}
 }
 
+/* ---- what destroyed apps kept ---- */
+
+static bool put_aside(const struct node *n, const char *app)
+{
+	auto_free char *from = xasprintf("%s/data/%s", n->home, app);
+	auto_free char *to = xasprintf("%s/data/.old-%s", n->home, app);
+
+	return rename(from, to) == 0 || errno == EEXIST || errno == ENOTEMPTY;
+}
+
+/* a unit of the app is on the machine still: its user writes there */
+static bool in_use(const struct node *n, const char *app)
+{
+	auto_free char *target = xasprintf("../data/%s", app);
+	auto_dir DIR *d = opendir(n->home);
+	const struct dirent *de;
+
+	while (d && (de = readdir(d))) {
+		auto_free char *link = xasprintf("%s/%s/data", n->home, de->d_name);
+		auto_free char *alive = xasprintf("%s/%s/alive", n->home, de->d_name);
+		char to[64];
+		ssize_t len = readlink(link, to, sizeof to - 1);
+
+		if (len < 0 || access(alive, F_OK) < 0)
+			continue;
+		to[len] = '\0';
+		if (streq(to, target))
+			return true;
+	}
+	return false;
+}
+
+/* Only nap knows, and it names only those that it has destroyed: what is unknown to it stays. */
+static void drop_destroyed(struct node *n)
+{
+	auto_free char *data = xasprintf("%s/data", n->home);
+	auto_dir DIR *d = opendir(data);
+	json_t *apps = json_array(), *body, *answer = NULL, *id;
+	const struct dirent *de;
+	auto_free char *text = NULL;
+	size_t i;
+
+	while (d && (de = readdir(d)) && json_array_size(apps) < MAX_ASKED)
+		if (is_id(de->d_name))
+			(void)json_array_append_new(apps, json_string(de->d_name));
+	body = json_pack("{s:o}", "apps", apps);
+	text = json_dumps(body, JSON_COMPACT);
+	if (json_array_size(apps) && node_ask(n, "/node/v1/data", text, &answer) == ANSWER_OK)
+		json_array_foreach (json_object_get(answer, "destroyed"), i, id) {
+			const char *app = json_string_value(id);
+
+			if (app && is_id(app) && !in_use(n, app) && !put_aside(n, app))
+				(void)fprintf(stderr,
+					"nap-node: could not remove the data of app %s\n", app);
+		}
+	json_decref(body);
+	json_decref(answer);
+	remove_aside(data);
+}
+
 /* home/UNIT/out; whose the unit is its link to the data says */
 static void add_outputs(const struct node *n, struct list *l)
 {
@@ -136,5 +197,6 @@ int node_sweep(struct node *n, char **folders)
 	remove_aside(n->run);
 	for (; *folders; folders++)
 		remove_aside(*folders);
+	drop_destroyed(n);
 	return measure(n, &e) ? 0 : die(&e);
 }

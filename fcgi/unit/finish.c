@@ -67,7 +67,7 @@ static bool restarts(const struct unit *u, const struct unit_end *end)
 	bool abnormal = streq(end->result, "signal") || streq(end->result, "timeout") ||
 			streq(end->result, "oom-kill") || streq(end->result, "watchdog");
 
-	if (u->options.bad || streq(end->result, "start-limit-hit"))
+	if (u->options.bad || streq(end->result, "start-limit-hit") || streq(end->result, "disk"))
 		return false;
 	if (unit_exits_has(&o->restart_prevent, by_signal, number))
 		return false;
@@ -116,7 +116,7 @@ static bool wait_to_restart(const struct unit *u)
 	}
 }
 
-static void stop_post(const struct unit *u, const struct unit_end *end)
+static void stop_post(const struct unit *u, const struct unit_end *end, const char *reason)
 {
 	const struct unit_options *o = &u->options;
 	struct unit_words env = { 0 };
@@ -128,6 +128,8 @@ static void stop_post(const struct unit *u, const struct unit_end *end)
 	unit_words_add(&env, u->a, arena_printf(u->a, "EXIT_CODE=%s", unit_exit_code(end)));
 	unit_words_add(
 		&env, u->a, arena_printf(u->a, "EXIT_STATUS=%s", unit_exit_status(u->a, end)));
+	if (reason)
+		unit_words_add(&env, u->a, arena_printf(u->a, "NAP_REASON=%s", reason));
 	waiter_init(&w);
 	for (size_t i = 0; i < o->stop_post.n; i++) {
 		struct unit_end ignored;
@@ -135,6 +137,19 @@ static void stop_post(const struct unit *u, const struct unit_end *end)
 		(void)command_run(u, &w, &o->stop_post.v[i], NULL, &env,
 			waiter_deadline(o->timeout_stop_us), false, &ignored);
 	}
+}
+
+/* why the agent ended it; NULL: it did not */
+static const char *ended_by_agent(const struct unit *u)
+{
+	struct err ignored;
+	char *text;
+
+	if (!file_read(unit_path(u, "over"), 256, u->a, &text, NULL, &ignored))
+		return NULL;
+	(void)unlink(unit_path(u, "over"));
+	text[strcspn(text, "\n")] = '\0';
+	return text;
 }
 
 /* where the log does not move the stop goes on without it */
@@ -152,17 +167,23 @@ int unit_finish(struct unit *u, int code, int signal_number)
 	struct unit_state before = { .restarts = 0 };
 	struct unit_end end;
 	bool ordered = !wanted(u), told = unit_end_take(u, &end);
+	const char *reason;
 
 	(void)unit_state_read(u, &before);
 	if (!told)
 		end = end_from_runsv(u, code, signal_number);
+	reason = ended_by_agent(u);
+	if (reason) {
+		end.result = "disk";
+		unit_event(u, "%s: %s", u->name, reason);
+	}
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L);
 	sandbox_prepare_mounts();
 	unit_phase(u, "stop-post", &end, before.restarts, 0);
 	if (!sandbox_clear(u))
 		unit_event(u, "%s: processes of the unit do not end", u->name);
 	end_log_line();
-	stop_post(u, &end);
+	stop_post(u, &end, reason);
 	(void)sandbox_clear(u);
 	if (!streq(end.result, "success"))
 		unit_event(u, "%s: Failed with result '%s'.", u->name, end.result);

@@ -328,6 +328,7 @@ int unit_run(struct unit *u)
 	waiter_init(&r.w);
 	count_restarts(&r);
 	(void)unlink(unit_path(u, "end"));
+	(void)unlink(unit_path(u, "over"));
 	if (u->options.bad) {
 		unit_event(u, "%s: %s", u->name, u->options.bad);
 		(void)failed(&r, "resources", 0, 0);

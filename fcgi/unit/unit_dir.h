@@ -8,6 +8,7 @@
  *	A/unit/NAME/phase         written here: "PHASE RESULT CODE SIGNAL SINCE_US RESTARTS PID", replaced by rename
  *	A/unit/NAME/events        written here: "TIME_US TEXT" lines, appended: what systemd would say
  *	A/unit/NAME/end           from `run` to `finish`: how the main process ended
+ *	A/unit/NAME/over          the agent's, before it kills: why the unit must end (agent/disk.h)
  *	A/unit/NAME/invocation    32 digits: this start's id, systemd's INVOCATION_ID
  *	A/unit/NAME/starts        when it was started, for the start limit
  *	A/unit/NAME/config.json rootfs/   the sandbox's bundle;  A/crun its state
@@ -15,7 +16,7 @@
  *
  * A is dirname(dirname(dir)), and the state folder S its parent. Phases: start-pre start running exited stop stop-post
  * auto-restart failed dead. Results are systemd's: success exit-code signal oom-kill timeout resources
- * start-limit-hit protocol. CODE is the exit status, or -1 with SIGNAL.
+ * start-limit-hit protocol, and one of nap's own, disk. CODE is the exit status, or -1 with SIGNAL.
  */
 #ifndef NAP_UNIT_UNIT_DIR_H
 #define NAP_UNIT_UNIT_DIR_H

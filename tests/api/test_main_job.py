@@ -2,6 +2,7 @@
 import http.client
 import json
 import os
+import re
 import threading
 import time
 
@@ -211,8 +212,25 @@ def test_a_push_without_a_credential_is_refused(nap, tenant, tmp_path):
     assert tenant.api("GET", "/apps/shop").status == 404
 
 
+def test_an_app_that_fills_the_disk_is_ended_and_says_so(nap, tenant, git_server):
+    other = tenant.deploy(git_server.repo("modest", web_app()))
+    pid = pid_of(other, "1")
+    r = nap.api("PATCH", "/tenants/" + tenant.name, {"quota": {"disk": 64 << 20}})
+    assert r.status == 200, r
+    script = "sleep 7; for i in 1 2 3 4 5 6 7 8 9 10; do head -c 20971520 /dev/zero >f$i; done; sleep 1000"
+    tenant.deploy(git_server.repo("greedy", {"profile": f"command: {script}\nmemory: 32m\nhealth: none\n"}))
+    wait_until(lambda: tenant.app("greedy")["state"] == "failed", 60, why=lambda: instances(tenant, "greedy"))
+    one = instances(tenant, "greedy")[0]
+    assert re.fullmatch(r"disk: \d+ MiB of 64 MiB used", one["reason"]), one
+    wait_until(lambda: "nap: ended: disk: " in tenant.api("GET", "/apps/greedy/logs").text)
+    assert pid_of(other, "1") == pid and tenant.visit(other).status == 200
+
+
 def test_destroy_leaves_nothing(nap, tenant, git_server):
     app = tenant.deploy(git_server.repo("gone", web_app(scale=2)))
+    machine = os.path.join(nap.state, "agent/lib/nap")
+    data = os.path.realpath(f"{machine}/{tenant.name}.gone.v1@1.service/data")
+    assert data.startswith(os.path.realpath(machine) + "/data/") and os.path.isdir(data)
     where = ask(nap.port, "GET", "/", headers={"Host": app["address"].split("/")[2]})
     assert where.status == 200
     r = tenant.api("DELETE", "/apps/gone?confirm=gone", None, {"Prefer": "wait=60"})
@@ -220,5 +238,6 @@ def test_destroy_leaves_nothing(nap, tenant, git_server):
     assert tenant.api("GET", "/apps/gone").status == 404
     units = tenant.api("GET", "/units").json()["items"]
     assert [u for u in units if ".gone." in u["name"]] == []
+    wait_until(lambda: not os.path.exists(data), 60)
     assert pid_of(app, "1", none=True) is None and pid_of(app, "2", none=True) is None
     assert tenant.visit(app).status == 404

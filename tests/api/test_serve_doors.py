@@ -237,6 +237,7 @@ def test_a_unit_is_told_all_that_it_needs(api, unit):
         "unit": "iwanna.web_1.v3@2.service", "kind": "instance", "app_id": got["app_id"], "tenant": "iwanna", "app": "web_1",
         "group": "web", "release": 3, "number": 2, "port": 20011, "tree": "abcd", "health": "/up", "restart": "auto",
         "listened": False, "memory": 64 << 20, "start": "exec ./go",
+        "disk": {"limit": 4 << 30, "floor": 512 << 20},
         "env": {"KEY": "it's", "PORT": "20011", "HOST": "127.0.0.1", "NAP_APP": "web_1", "NAP_TENANT": "iwanna", "NAP_GROUP": "web",
                 "NAP_RELEASE": "3", "NAP_INSTANCE": "2", "NAP_URL": "http://web-1-iwanna.localhost:%d/" % api.port}}
     assert api.call("GET", "/quota", token=token).status == 403
@@ -263,6 +264,26 @@ def test_the_first_end_of_a_run_counts(api, unit):
     assert api.sql("SELECT exit_code, result, extract(epoch FROM ended_at - started_at) FROM run") == "3|exit-code|1.500000"
     assert api.sql("SELECT exit_code, restarts, listened FROM instance") == "3|1|t"
     assert node(api, "POST", "/node/v1/units/nope@1.service/exit", end).status == 404
+
+
+def test_how_much_an_instance_took_is_said(api, unit):
+    assert node(api, "GET", unit).json["disk"] == {"limit": 4 << 30, "floor": 512 << 20}
+    api.sql("UPDATE tenant SET quota_disk = 1000000")
+    assert node(api, "GET", unit).json["disk"]["limit"] == 1000000
+    end = {"run_id": "full", "ended_us": 1700000001500000, "result": "disk", "reason": "disk: 2 GiB of 1 GiB used"}
+    assert node(api, "POST", unit + "/exit", end).status == 204
+    assert api.sql("SELECT exit_result, exit_reason FROM instance") == "disk|disk: 2 GiB of 1 GiB used"
+
+
+def test_machines_are_told_which_apps_were_destroyed(api, unit):
+    app = api.sql("SELECT id FROM app LIMIT 1")
+    gone = api.sql("WITH a AS (INSERT INTO app (tenant_id, name, group_name, memory_bytes) SELECT id, 'gone', 'gone', 1 << 26 "
+                   "FROM tenant WHERE name = 'iwanna' RETURNING id) SELECT id FROM a")
+    asked = {"apps": [app, gone, "987654321"]}
+    assert node(api, "POST", "/node/v1/data", asked).json == {"destroyed": []}
+    api.sql("DELETE FROM app WHERE id = " + gone)
+    assert node(api, "POST", "/node/v1/data", asked).json == {"destroyed": [gone]}
+    assert node(api, "POST", "/node/v1/data", {"apps": ["x"]}).status == 422
 
 
 def test_what_is_not_wanted_is_410_and_unknown_404(api, unit):

@@ -41,7 +41,7 @@ class FakeNap(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 
     def __init__(self, path):
-        self.units, self.exits, self.announced, self.status = {}, [], [], 0
+        self.units, self.exits, self.announced, self.destroyed, self.status = {}, [], [], [], 0
         self.interval = 1
         super().__init__(path, Handler)
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
@@ -75,10 +75,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(404, {"code": "not_found"})
 
     def do_POST(self):
-        _, _, _, _, name, what = self.path.split("/")
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.server.status:
             self.answer(self.server.status)
+            return
+        if self.path == "/node/v1/data":
+            self.answer(200, {"destroyed": [a for a in body["apps"] if a in self.server.destroyed]})
+            return
+        _, _, _, _, name, what = self.path.split("/")
+        if what == "":
+            self.answer(404)
         elif what == "exit":
             self.server.exits.append((name, body))
             self.answer(204)

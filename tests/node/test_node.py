@@ -268,3 +268,51 @@ def test_a_busy_nap_is_asked_again(machine):
     u = machine.instance(NAME, "echo up\n")
     u.wait("dead")
     assert u.log == "up\n"
+
+
+def test_a_start_without_room_is_refused_until_there_is_some(machine):
+    u = machine.instance(NAME, "head -c 9000000 /dev/zero >\"$NAP_DATA/f\"; echo status $?\n", restart="no",
+                         disk={"limit": 4 << 20, "floor": 0})
+    u.wait("dead")
+    assert "status 153\n" in u.log                      # 128 + SIGXFSZ: no file becomes larger than all may be
+    data = machine.lib + "/data/12/f"
+    assert os.path.getsize(data) == 4 << 20
+    u.stop()
+    u.start()
+    u.wait("failed")
+    reason = "disk: 4 MiB of 4 MiB used"
+    assert "nap: could not prepare this instance: " + reason in u.log and u.restarts == 0
+    end = machine.nap.exits_of(NAME)[-1]
+    assert (end["result"], end["reason"]) == ("disk", reason) and end["run_id"] == u.read("invocation")
+    u.stop()
+    os.unlink(data)
+    u.start()
+    u.wait("dead")
+    assert machine.nap.exits_of(NAME)[-1]["result"] == "finished"
+
+
+def test_a_builds_cache_makes_room(machine):
+    os.makedirs(machine.lib + "/cache/t")
+    with open(machine.lib + "/cache/t/old", "wb") as f:
+        f.write(b"x" * (3 << 20))
+    u = machine.instance(NAME, "echo new >\"$XDG_CACHE_HOME/new\"\n", kind="build", result_tree="", disk={"limit": 4 << 20, "floor": 0})
+    u.wait("dead")
+    assert os.listdir(machine.lib + "/cache/t") == ["new"]
+
+
+def test_data_of_destroyed_apps_goes_and_of_unknown_ones_stays(machine):
+    for app in ("12", "13", "14"):
+        os.makedirs("%s/data/%s/deep" % (machine.lib, app))
+    u = machine.instance(NAME, "sleep 1000\n")           # of app 12: its unit is there still
+    u.wait("running")
+
+    def sweep(status, *destroyed):
+        machine.nap.status, machine.nap.destroyed = status, destroyed
+        subprocess.run([machine.lib + "/bin/nap-node", "sweep"], check=True)
+        return sorted(os.listdir(machine.lib + "/data"))
+
+    assert sweep(503, "13") == ["12", "13", "14"]
+    assert sweep(0, "12", "13") == ["12", "14"]
+    u.stop()
+    machine.nap.units.clear()
+    assert sweep(0, "12") == ["14"]
