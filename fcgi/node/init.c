@@ -69,7 +69,11 @@ static int start(const struct init *in, const char *program, char **argv)
 		if (!in->dir_optional)
 			return rc;
 	}
-	(void)execvp(program, argv);
+	/* execvp(3) would have sh read what is no program */
+	if (strchr(program, '/'))
+		(void)execv(program, argv);
+	else
+		(void)execvp(program, argv);
 	if (errno == ENOENT)
 		(void)fprintf(stderr, "nap: `%s` is not on this machine\n", program);
 	else

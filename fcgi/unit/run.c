@@ -153,6 +153,8 @@ static bool start_main(struct run *r, const struct unit_command *c)
 	struct unit_words env = unit_environment(r->u, false);
 	struct err e = { 0 };
 
+	if (!c->privileged && !unit_environment_there(r->u))
+		return failed(r, "resources", 0, 0);
 	if (!(c->privileged ? command_start_privileged(r->u, c, NULL, &r->main, &e)
 			    : sandbox_start(r->u, c, &env, &r->main, &e))) {
 		unit_event(r->u, "%s: Failed to start: %s", r->u->name, e.msg);

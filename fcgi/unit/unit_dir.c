@@ -242,14 +242,27 @@ static void add_files(const struct unit *u, struct unit_words *env)
 {
 	for (size_t i = 0; i < u->options.environment_files.n; i++) {
 		const char *path = u->options.environment_files.v[i];
+		struct err ignored;
+		char *text;
+
+		if (file_read(path + (*path == '-'), 1 << 20, u->a, &text, NULL, &ignored))
+			unit_environment_file(text, u->a, env);
+	}
+}
+
+bool unit_environment_there(const struct unit *u)
+{
+	for (size_t i = 0; i < u->options.environment_files.n; i++) {
+		const char *path = u->options.environment_files.v[i];
 		struct err e;
 		char *text;
 
-		if (file_read(path + (*path == '-'), 1 << 20, u->a, &text, NULL, &e))
-			unit_environment_file(text, u->a, env);
-		else if (*path != '-')
-			unit_event(u, "%s: Failed to load environment file: %s", u->name, e.msg);
+		if (*path == '-' || file_read(path, 1 << 20, u->a, &text, NULL, &e))
+			continue;
+		unit_event(u, "%s: Failed to load environment files: %s", u->name, e.msg);
+		return false;
 	}
+	return true;
 }
 
 struct unit_words unit_environment(const struct unit *u, bool privileged)

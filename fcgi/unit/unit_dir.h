@@ -89,6 +89,9 @@ bool unit_stop_ordered(const struct unit *u);
 const char *unit_exit_code(const struct unit_end *end);
 const char *unit_exit_status(struct arena *a, const struct unit_end *end);
 
+/* An EnvironmentFile= without - that cannot be read: as in systemd nothing starts then. Said in the events. */
+NODISCARD bool unit_environment_there(const struct unit *u);
+
 /* The environment that each command of the unit begins with (systemd.exec(5)), privileged ones too */
 struct unit_words unit_environment(const struct unit *u, bool privileged);
 

@@ -475,3 +475,41 @@ def reach(port, uid=0):
                "except ConnectionRefusedError:\n print('refused')\nexcept OSError:\n print('nothing')" % port
     return subprocess.run(["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "/usr/bin/python3", "-c",
                            program_], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_state_folder_that_takes_nothing_costs_no_unit(agent):
+    """Its store is gone: what cannot be kept is refused, and what runs runs on."""
+    agent.run("a.service", SLEEP)
+    pid = main_pid(agent, "a.service")
+    store = agent.path("store")
+    os.rename(store, store + ".away")
+    assert agent.put("b.service", "launched", [("Service", *SLEEP)]).status == 500
+    assert agent.unit_json("a.service")["currentState"] == "launched" and "b.service" not in agent.get("/units").raw.decode()
+    os.rename(store + ".away", store)
+    agent.run("b.service", SLEEP)
+    assert main_pid(agent, "a.service") == pid and start_of(pid)
+
+
+def test_a_full_disk_refuses_what_cannot_be_kept(tmp_path):
+    state = tmp_path / "s"
+    state.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(state)], capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        a = Agent(state).start()
+        try:
+            a.run("a.service", SLEEP)
+            pid = main_pid(a, "a.service")
+            with contextlib.suppress(OSError), open(str(state / "filler"), "wb", buffering=0) as f:
+                while True:
+                    f.write(b"x" * 4096)
+            assert a.put("b.service", "launched", [("Service", *SLEEP), ("Unit", "Description", "y" * 2000)]).status == 500
+            assert "b.service" not in a.get("/units").raw.decode()
+            assert start_of(pid) and a.state_of("a.service")[1] == "active"
+            os.unlink(str(state / "filler"))
+            a.run("b.service", SLEEP)
+            assert main_pid(a, "a.service") == pid
+        finally:
+            a.end()
+    finally:
+        subprocess.run(["umount", "-l", str(state)], check=True)

@@ -204,3 +204,28 @@ def test_options_are_json_with_any_bytes(machine):
     u.wait("dead")
     assert u.log == "\u00e9 \" \\ \u4e2d\n"
     assert json.loads(u.read("config.json"))["process"]["noNewPrivileges"] if machine.isolation == "crun" else True
+
+
+def test_what_is_no_program_is_no_start(machine):
+    os.makedirs(machine.lib + "/w")
+    machine.write(machine.lib + "/w/plain", "#!/bin/sh\n", 0o644)
+    machine.write(machine.lib + "/w/format", "no program\0\1", 0o755)
+    for n, path in enumerate(("/usr/bin", "/w/plain", "/w/format", "/w/plain/below")):
+        u = machine.unit("n%d.service" % n, service("ExecStart=" + path, "BindPaths=%S/nap/w:/w"))
+        u.wait("failed")
+        assert "n%d.service: Main process exited, code=exited, status=203/EXEC" % n in u.events, (path, u.events)
+
+
+def test_an_environment_file_that_cannot_be_read_is_no_start_and_odd_lines_are_passed_over(machine):
+    run = "ExecStart=/bin/sh -c 'echo got \"$A|$B\"; sleep 1000'"
+    machine.write(machine.lib + "/huge", "A=1\n" * (1 << 19))
+    for n, path in enumerate(("/nowhere/env", "/usr", "%S/nap/huge")):
+        u = machine.unit("e%d.service" % n, service("EnvironmentFile=" + path, run))
+        u.wait("failed")
+        assert u.result == "resources" and any("Failed to load environment files" in e for e in u.events), path
+        assert u.log == ""
+    with open(machine.lib + "/odd", "wb") as f:
+        f.write(b"= \nno line\n\xff\xfe=1\nB=fine\nA='open\n1=2\n")
+    u = machine.unit("odd.service", service("EnvironmentFile=%S/nap/odd", "EnvironmentFile=-/nowhere/env", run))
+    u.wait_log("got ")
+    assert "|fine" in u.log
