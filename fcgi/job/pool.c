@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "job/pack.h"
+#include "model/repository.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,32 +23,9 @@ static const char POOL_CONFIG[] = "[core]\n"
 				  "[gc]\n"
 				  "\tauto = 0\n";
 
-/* as push/push_repo.c's; alternateRefsPrefixes: a push is told of none of the pool's refs, however many there are */
+/* a push is told of none of the pool's refs, however many there are */
 static const char MEMBER_CONFIG[] = "[core]\n"
-				    "\trepositoryformatversion = 0\n"
-				    "\tfilemode = true\n"
-				    "\tbare = true\n"
-				    "\tsharedRepository = 0660\n"
-				    "\tbigFileThreshold = 8m\n"
-				    "\talternateRefsPrefixes = refs/none/\n"
-				    "[http]\n"
-				    "\treceivepack = true\n"
-				    "\tgetanyfile = false\n"
-				    "[transfer]\n"
-				    "\thideRefs = refs/nap\n"
-				    "[receive]\n"
-				    "\tautogc = false\n"
-				    "\tshallowUpdate = true\n"
-				    "\tadvertisePushOptions = true\n"
-				    "\tfsckObjects = true\n"
-				    "[receive \"fsck\"]\n"
-				    "\tbadTimezone = warn\n"
-				    "\tmissingSpaceBeforeDate = warn\n"
-				    "\tzeroPaddedFilemode = warn\n"
-				    "[gc]\n"
-				    "\tauto = 0\n"
-				    "[pack]\n"
-				    "\tthreads = 1\n";
+				    "\talternateRefsPrefixes = refs/none/\n";
 
 const char *pool_dir(struct job *job, int64_t family)
 {
@@ -270,7 +248,8 @@ static bool make_member(struct job *job, const char *fresh, int64_t family, cons
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
 		if (!folder(arena_printf(&job->a, "%s%s", fresh, folders[i]), 02770, e))
 			return false;
-	return text_file(arena_printf(&job->a, "%s/config", fresh), 0660, MEMBER_CONFIG, e) &&
+	return text_file(arena_printf(&job->a, "%s/config", fresh), 0660,
+		       arena_printf(&job->a, "%s%s", repository_config, MEMBER_CONFIG), e) &&
 	       text_file(arena_printf(&job->a, "%s/HEAD", fresh), 0660,
 		       arena_printf(&job->a, "ref: refs/heads/%s\n", branch), e) &&
 	       text_file(arena_printf(&job->a, "%s/packed-refs", fresh), 0660, refs, e) &&

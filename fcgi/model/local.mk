@@ -4,6 +4,7 @@ libnap_a_SOURCES += \
 	%D%/env.c %D%/env.h \
 	%D%/name.c %D%/name.h \
 	%D%/profile.c %D%/profile.h \
+	%D%/repository.c %D%/repository.h \
 	%D%/source.c %D%/source.h \
 	%D%/template.c %D%/template.h \
 	%D%/unit.c %D%/unit.h

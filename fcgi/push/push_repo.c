@@ -1,40 +1,11 @@
 #include "push/push_repo.h"
 #include "base/file.h"
+#include "model/repository.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-
-/*
- * What git-config(1) calls these: shallowUpdate lets a shallow clone push; the three warnings are faults that honest
- * old history has. `git init --shared` would refuse forced pushes: here pre-receive decides. Rewriting old packs is
- * for the leader alone, hence no automatic gc.
- */
-static const char CONFIG[] = "[core]\n"
-			     "\trepositoryformatversion = 0\n"
-			     "\tfilemode = true\n"
-			     "\tbare = true\n"
-			     "\tsharedRepository = 0660\n"
-			     "\tbigFileThreshold = 8m\n"
-			     "[http]\n"
-			     "\treceivepack = true\n"
-			     "\tgetanyfile = false\n"
-			     "[transfer]\n"
-			     "\thideRefs = refs/nap\n"
-			     "[receive]\n"
-			     "\tautogc = false\n"
-			     "\tshallowUpdate = true\n"
-			     "\tadvertisePushOptions = true\n"
-			     "\tfsckObjects = true\n"
-			     "[receive \"fsck\"]\n"
-			     "\tbadTimezone = warn\n"
-			     "\tmissingSpaceBeforeDate = warn\n"
-			     "\tzeroPaddedFilemode = warn\n"
-			     "[gc]\n"
-			     "\tauto = 0\n"
-			     "[pack]\n"
-			     "\tthreads = 1\n";
 
 /* modes are set, not left to the umask; a folder's setgid bit hands on the group */
 static bool folder(const char *at, const char *name, struct err *e)
@@ -102,7 +73,7 @@ bool push_repo_make(const char *state, const char *name, struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
 		if (!folder(fresh, folders[i], e))
 			return false;
-	if (!text_file(fresh, "config", CONFIG, e) ||
+	if (!text_file(fresh, "config", repository_config, e) ||
 		!text_file(fresh, "HEAD", "ref: refs/heads/master\n", e))
 		return false;
 	if (rename(fresh, path) < 0)
