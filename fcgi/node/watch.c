@@ -65,7 +65,7 @@ static bool look_at(struct node *n, const char *name, struct watched *ret)
 		!node_limit_read(&one, &u.limit, &u.floor))
 		return false;
 	if (first_word(n, arena_printf(n->a, "%s/uid", dir), &word) &&
-		parse_i64(word, 1, UINT32_MAX, &uid))
+		parse_i64(word, 1, UINT32_MAX, &uid) && (uid_t)uid != geteuid())
 		u.uid = (uid_t)uid;
 	if (lstat(arena_printf(n->a, "%s/exit", dir), &u.exit) < 0)
 		return false;
