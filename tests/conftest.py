@@ -11,14 +11,17 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "xdist_group(name): runs after the others of its group, in the same process")
 
 
+@pytest.hookimpl(tryfirst=True)     # xdist looks at the marks before hooks that are not in such a hurry
 def pytest_collection_modifyitems(items):
-    """One group has one stack: all that use the session's nap are one, any other file is one."""
+    """One group has one stack: a file is one, but those that use the session's nap are two, each with a nap of its own."""
     order = list(GROUPS)
     dealt = {}
     for item in items:
         name = item.path.stem
         n = dealt[name] = dealt.get(name, -1) + 1
-        group = f"{name}{n % GROUPS.get(name, 1)}" if "nap" not in item.fixturenames else "nap"
+        group = f"{name}{n % GROUPS.get(name, 1)}"
+        if "nap" in item.fixturenames:
+            group = "nap of many" if name in ("test_groups", "test_faults") else "nap"
         item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: order.index(item.path.stem) if item.path.stem in order else len(order))
 
