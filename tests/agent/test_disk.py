@@ -40,12 +40,15 @@ def run(agent, name, script, limit, floor=0):
     for part in ("out", "exit"):
         os.makedirs("%s/%s" % (place, part))
         os.chmod("%s/%s" % (place, part), 0o777)
+    # nap-node says what it may take before it starts; here that is known after its start, so it waits
+    script = "until [ -e /run/nap-exit/go ]; do sleep 0.1; done; " + script
     agent.run(name, ("ExecStart", "/bin/sh -c '%s'" % script.replace("$", "$$").replace("%", "%%")), ("Restart", "always"), ("RestartSec", "0"), ("TasksMax", "50"),
               ("BindPaths", "%S/nap/%n/out:/out %S/nap/%n/exit:/run/nap-exit"))
     for file, text in (("limit", "%d %d\n" % (limit, floor)), ("uid", of_unit(agent, name, "uid")),
                        ("alive", of_unit(agent, name, "invocation"))):
         with open("%s/%s" % (place, file), "w") as f:
             f.write(text)
+    open("%s/exit/go" % place, "w").close()
 
 
 def of_unit(agent, name, file):
@@ -54,7 +57,7 @@ def of_unit(agent, name, file):
 
 
 def ended(agent, name):
-    until(lambda: agent.phase(name)["phase"] == "failed", 60, why=lambda: (agent.phase(name), agent.said()))
+    until(lambda: agent.phase(name)["phase"] == "failed", 240, why=lambda: (agent.phase(name), agent.said()))
     assert agent.phase(name)["result"] == "disk" and agent.phase(name)["restarts"] == 0
     agent.wait(name, "failed")
     return next(m for m in agent.messages(name, "UNIT") if "disk: " in m)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from held import Held
 from processes import left, processes
 from stack import Nap, remove_folder, temporary_folder, wait_until, web_app
 
@@ -54,21 +55,30 @@ def stable(nap):
     return kinds & set(processes(nap.state).values())
 
 
-def test_whatever_is_killed_comes_back(own, git_server):
+def test_whatever_is_killed_in_the_middle_of_a_deploy_comes_back(own, git_server):
     tenant = own.tenant()
     app = tenant.deploy(git_server.repo("steady", web_app(scale=2)))
+    held = Held(own, git_server)
+    operation, _ = held.deploy()
     kinds = stable(own)
     assert kinds - KNOWN == set(), "a kind of process that this test does not know"
     assert len(kinds) > 30
     # backends come and go with those who ask
     lasting = {k for k in kinds if "backend" not in k and "autovacuum" not in k}
     for kind in sorted(kinds):
+        ended = held.ended(operation)
+        if ended:                           # what was killed was the build's
+            assert ended["state"] == "failed" and ended["error"], ended
+            operation, _ = held.deploy()
         pid = next((p for p, k in processes(own.state).items() if k == kind), None)
         if pid is None:
             continue
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: whole(own, lasting), 60, f"after {kind} was killed: " +
                    repr(lasting - set(processes(own.state).values())))
+    ended = wait_until(lambda: held.let_go() and False or held.ended(operation), 180, "the operation is stuck")
+    assert ended["state"] == "succeeded" or ended["error"], ended
+    held.nothing_left()
     wait_until(lambda: tenant.visit(app).status == 200 and tenant.app("steady")["running_instances"] == 2)
     assert own.up("--status") == 0, own.said
     again = tenant.deploy(git_server.repo("after", web_app("after")))

@@ -217,11 +217,12 @@ def test_an_app_that_fills_the_disk_is_ended_and_says_so(nap, tenant, git_server
     pid = pid_of(other, "1")
     r = nap.api("PATCH", "/tenants/" + tenant.name, {"quota": {"disk": 64 << 20}})
     assert r.status == 200, r
-    script = "sleep 7; for i in 1 2 3 4 5 6 7 8 9 10; do head -c 20971520 /dev/zero >f$i; done; sleep 1000"
-    tenant.deploy(git_server.repo("greedy", {"profile": f"command: {script}\nmemory: 32m\nhealth: none\n"}))
-    wait_until(lambda: tenant.app("greedy")["state"] == "failed", 60, why=lambda: instances(tenant, "greedy"))
+    # slowly, and with memory for it: with cgroup v1 pages that wait for a slow disk count, and the app would be killed for those
+    script = "sleep 7; for i in 1 2 3 4 5 6 7 8 9 10; do head -c 20971520 /dev/zero >f$i; sleep 1; done; sleep 1000"
+    tenant.deploy(git_server.repo("greedy", {"profile": f"command: {script}\nmemory: 256m\nhealth: none\n"}))
+    wait_until(lambda: tenant.app("greedy")["state"] == "failed", 240, why=lambda: instances(tenant, "greedy"))
     one = instances(tenant, "greedy")[0]
-    assert re.fullmatch(r"disk: \d+ MiB of 64 MiB used", one["reason"]), one
+    assert re.fullmatch(r"disk: \d+ MiB of 64 MiB used", one["reason"]), (one["reason"], tenant.api("GET", "/apps/greedy/logs").text)
     wait_until(lambda: "nap: ended: disk: " in tenant.api("GET", "/apps/greedy/logs").text)
     assert pid_of(other, "1") == pid and tenant.visit(other).status == 200
 
