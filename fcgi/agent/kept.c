@@ -3,11 +3,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/stat.h>
 
 #define SWEEP_MS    (10 * 60 * 1000)
@@ -70,30 +69,15 @@ pid_t kept_helper(const struct agent *ag, const char *const words[], int out)
 	auto_free char *program = agent_path(ag, "lib/nap/bin/nap-node", NULL);
 	const char *const argv[] = { program, words[0], words[1], NULL };
 	const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL };
-	posix_spawn_file_actions_t fa;
-	posix_spawnattr_t at;
-	sigset_t all, none;
+	const struct spawn s = { .path = program, .argv = argv, .env = env, .out = MAX(out, 0) };
+	struct err e;
 	pid_t pid;
-	int rc;
 
-	(void)sigfillset(&all);
-	(void)sigemptyset(&none);
-	(void)posix_spawn_file_actions_init(&fa);
-	(void)posix_spawnattr_init(&at);
-	(void)posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
-	if (out >= 0)
-		(void)posix_spawn_file_actions_adddup2(&fa, out, 1);
-	(void)posix_spawn_file_actions_addclosefrom_np(&fa, 3);
-	(void)posix_spawnattr_setflags(&at, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-	(void)posix_spawnattr_setsigdefault(&at, &all);
-	(void)posix_spawnattr_setsigmask(&at, &none);
-	rc = posix_spawn(&pid, program, &fa, &at, (char *const *)(uintptr_t)argv,
-		(char *const *)(uintptr_t)env);
-	(void)posix_spawn_file_actions_destroy(&fa);
-	(void)posix_spawnattr_destroy(&at);
-	if (rc != 0 && rc != ENOENT)
-		LOG(WARNING, "agent.helper", KV("what", words[0]), KV("why", strerror(rc)));
-	return rc == 0 ? pid : 0;
+	if (spawn_start(&s, &pid, &e))
+		return pid;
+	if (errno != ENOENT)
+		LOG(WARNING, "agent.helper", KV("what", words[0]), KV("why", e.msg));
+	return 0;
 }
 
 void kept_tidy(struct agent *ag)

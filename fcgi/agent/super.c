@@ -6,12 +6,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/spawn.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
@@ -208,6 +208,7 @@ bool super_load(struct agent *ag, struct agent_unit *u, struct err *e)
 	return true;
 }
 
+/* not with our own stderr: apps outlive the agent, and its log must be able to end without them */
 static bool spawn_runsv(const char *dir, struct err *e)
 {
 	static const char *const env[] = {
@@ -215,33 +216,16 @@ static bool spawn_runsv(const char *dir, struct err *e)
 		NULL
 	};
 	const char *const argv[] = { "runsv", dir, NULL };
-	posix_spawn_file_actions_t fa;
-	posix_spawnattr_t at;
-	sigset_t all, none;
+	const struct spawn s = { .path = "runsv",
+		.argv = argv,
+		.env = env,
+		.dir = "/",
+		.out = SPAWN_NULL,
+		.err = SPAWN_NULL,
+		.session = true };
 	pid_t pid;
-	int rc;
 
-	(void)sigfillset(&all);
-	(void)sigemptyset(&none);
-	(void)posix_spawn_file_actions_init(&fa);
-	(void)posix_spawnattr_init(&at);
-	/* not our own stderr: apps outlive the agent, and its log must be able to end without them */
-	for (int fd = 0; fd < 3; fd++)
-		(void)posix_spawn_file_actions_addopen(&fa, fd, "/dev/null", O_RDWR, 0);
-	(void)posix_spawn_file_actions_addchdir_np(&fa, "/");
-	(void)posix_spawn_file_actions_addclosefrom_np(&fa, 3);
-	(void)posix_spawnattr_setflags(
-		&at, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-	(void)posix_spawnattr_setsigdefault(&at, &all);
-	(void)posix_spawnattr_setsigmask(&at, &none);
-	rc = posix_spawnp(&pid, "runsv", &fa, &at, (char *const *)(uintptr_t)argv,
-		(char *const *)(uintptr_t)env);
-	(void)posix_spawn_file_actions_destroy(&fa);
-	(void)posix_spawnattr_destroy(&at);
-	if (rc == 0)
-		return true;
-	errno = rc;
-	return err_errno(e, "could not start runsv");
+	return spawn_start(&s, &pid, e);
 }
 
 bool super_attach(struct agent *ag, struct agent_unit *u)

@@ -9,4 +9,5 @@ libnap_a_SOURCES += \
 	%D%/limits.h \
 	%D%/log.c %D%/log.h \
 	%D%/proc.c %D%/proc.h \
+	%D%/spawn.c %D%/spawn.h \
 	%D%/text.c %D%/text.h

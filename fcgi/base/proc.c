@@ -1,12 +1,12 @@
 #include "base/proc.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -62,41 +62,6 @@ static void make_pipe(int ret[2])
 {
 	if (pipe2(ret, O_CLOEXEC) < 0)
 		abort();
-}
-
-/* posix_spawn reports a program that cannot be started as its own result */
-static int spawn(
-	const struct proc_spec *spec, const int in, const int out, const int err, pid_t *ret_pid)
-{
-	posix_spawn_file_actions_t fa;
-	posix_spawnattr_t at;
-	sigset_t all, none;
-	const char *const *env = spec->env ? spec->env : DEFAULT_ENV;
-	int rc;
-
-	(void)sigfillset(&all);
-	(void)sigemptyset(&none);
-	(void)posix_spawn_file_actions_init(&fa);
-	(void)posix_spawnattr_init(&at);
-	if (in >= 0)
-		(void)posix_spawn_file_actions_adddup2(&fa, in, 0);
-	else
-		(void)posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
-	(void)posix_spawn_file_actions_adddup2(&fa, out, 1);
-	(void)posix_spawn_file_actions_adddup2(&fa, err, 2);
-	if (spec->dir)
-		(void)posix_spawn_file_actions_addchdir_np(&fa, spec->dir);
-	(void)posix_spawn_file_actions_addclosefrom_np(&fa, 3);
-	(void)posix_spawnattr_setflags(
-		&at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-	(void)posix_spawnattr_setpgroup(&at, 0);
-	(void)posix_spawnattr_setsigdefault(&at, &all);
-	(void)posix_spawnattr_setsigmask(&at, &none);
-	rc = posix_spawnp(ret_pid, spec->argv[0], &fa, &at, (char *const *)(uintptr_t)spec->argv,
-		(char *const *)(uintptr_t)env);
-	(void)posix_spawn_file_actions_destroy(&fa);
-	(void)posix_spawnattr_destroy(&at);
-	return rc;
 }
 
 static void emit_lines(struct stream *s, const struct proc_spec *spec, bool last)
@@ -236,31 +201,40 @@ static void reap(struct child *c, struct proc_result *ret)
 
 bool proc_run(const struct proc_spec *spec, struct arena *a, struct proc_result *ret, struct err *e)
 {
-	int in[2] = { -1, -1 }, out[2], err[2], rc;
+	int in[2] = { -1, -1 }, out[2], err[2];
 	struct proc_result r = { 0 };
-	struct child c = { .in = -1 };
+	struct child c = { .in = -1, .pidfd = -1 };
+	struct spawn s;
+	bool started;
 
 	assert(spec->timeout_ms > 0);
 	make_pipe(out);
 	make_pipe(err);
 	if (spec->input)
 		make_pipe(in);
-	rc = spawn(spec, spec->stdin_fd > 2 ? spec->stdin_fd : in[0],
-		spec->stdout_fd > 2 ? spec->stdout_fd : out[1], err[1], &c.pid);
+	s = (struct spawn){ .path = spec->argv[0],
+		.argv = spec->argv,
+		.env = spec->env ? spec->env : DEFAULT_ENV,
+		.dir = spec->dir,
+		.in = spec->stdin_fd > 2 ? spec->stdin_fd : MAX(in[0], 0),
+		.out = spec->stdout_fd > 2 ? spec->stdout_fd : out[1],
+		.err = err[1],
+		.group = true };
+	started = spawn_start(&s, &c.pid, e);
 	(void)close(out[1]);
 	(void)close(err[1]);
 	if (in[0] >= 0)
 		(void)close(in[0]);
 	c.in = in[1];
-	if (rc == 0)
-		c.pidfd = pidfd_open(c.pid, 0);
-	if (rc != 0 || c.pidfd < 0) {
+	if (started && (c.pidfd = pidfd_open(c.pid, 0)) < 0)
+		(void)err_set(e, ERR_UPSTREAM, "not_started", "could not start \"%s\": %s",
+			spec->argv[0], strerror(errno));
+	if (c.pidfd < 0) {
 		(void)close(out[0]);
 		(void)close(err[0]);
 		if (c.in >= 0)
 			(void)close(c.in);
-		return err_set(e, ERR_UPSTREAM, "not_started", "could not start \"%s\": %s",
-			spec->argv[0], strerror(rc ? rc : errno));
+		return false;
 	}
 	if (c.in >= 0)
 		(void)fcntl(c.in, F_SETFL, O_NONBLOCK);

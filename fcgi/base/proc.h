@@ -1,5 +1,5 @@
 /*
- * Child processes: the only place that starts one.
+ * Child processes that are waited for and whose output is kept (base/spawn.h starts them).
  *
  * No shell, no inherited environment, no inherited descriptor: 0 is /dev/null or the given input, all from 3 up
  * are closed (a worker's descriptor 0 is the FastCGI socket, and libfcgi's are not close-on-exec). The child

@@ -1,6 +1,6 @@
 #include "unit/command.h"
 #include "base/clock.h"
-#include "unit/spawn.h"
+#include "base/spawn.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -93,11 +93,12 @@ bool command_start_privileged(const struct unit *u, const struct unit_command *c
 	struct unit_words env = privileged_env(u, more), argv = unit_expand(&c->argv, &env, u->a);
 	struct sandbox b = { .status = -1 };
 
-	if (!is_ours(u, c, e) ||
-		!spawn_start(
-			&(struct spawn){
-				.path = c->path, .argv = argv.v, .env = env.v, .session = true },
-			&b.pid, e))
+	if (!is_ours(u, c, e) || !spawn_start(&(struct spawn){ .path = c->path,
+						      .argv = argv.v,
+						      .env = env.v,
+						      .dir = "/",
+						      .session = true },
+					 &b.pid, e))
 		return false;
 	b.init = b.pid;
 	*ret = b;

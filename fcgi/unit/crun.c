@@ -1,9 +1,9 @@
 #include "unit/sandbox.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/spawn.h"
 #include "base/text.h"
 #include "unit/seccomp.h"
-#include "unit/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -281,8 +281,11 @@ static bool crun(const struct unit *u, int pass_fd, const char *const *words, st
 	unit_words_add(&v, u->a, "--cgroup-manager=cgroupfs");
 	for (; *words; words++)
 		unit_words_add(&v, u->a, *words);
-	if (!spawn_wait(
-		    &(struct spawn){ .path = "crun", .argv = v.v, .env = ENV, .pass_fd = pass_fd },
+	if (!spawn_wait(&(struct spawn){ .path = "crun",
+				.argv = v.v,
+				.env = ENV,
+				.dir = "/",
+				.pass_fd = pass_fd },
 		    CRUN_MS, &status, e))
 		return false;
 	return status == 0 || err_set(e, ERR_UPSTREAM, "not_started",

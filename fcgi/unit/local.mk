@@ -9,6 +9,5 @@ libnap_a_SOURCES += \
 	%D%/run.c %D%/run.h \
 	%D%/sandbox.c %D%/sandbox.h \
 	%D%/seccomp.c %D%/seccomp.h \
-	%D%/spawn.c %D%/spawn.h \
 	%D%/syntax.c %D%/syntax.h \
 	%D%/unit_dir.c %D%/unit_dir.h

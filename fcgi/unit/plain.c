@@ -1,7 +1,7 @@
 #include "unit/plain.h"
 #include "base/file.h"
+#include "base/spawn.h"
 #include "base/text.h"
-#include "unit/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -216,6 +216,7 @@ bool plain_start(const struct unit *u, const struct unit_command *c,
 	if (!spawn_start(&(struct spawn){ .path = wrap ? "bwrap" : init.v[0],
 				 .argv = wrap ? argv.v : init.v,
 				 .env = env.v,
+				 .dir = "/",
 				 .pass_fd = status_fd,
 				 .session = !wrap },
 		    &b.pid, e))
@@ -257,6 +258,6 @@ void plain_kill_user(const struct unit *u)
 	struct err ignored;
 	int status;
 
-	(void)!spawn_wait(
-		&(struct spawn){ .path = tool, .argv = argv, .env = env }, 5000, &status, &ignored);
+	(void)!spawn_wait(&(struct spawn){ .path = tool, .argv = argv, .env = env, .dir = "/" },
+		5000, &status, &ignored);
 }

@@ -1,8 +1,8 @@
 #include "unit/sandbox.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/spawn.h"
 #include "unit/plain.h"
-#include "unit/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
