@@ -15,6 +15,8 @@
 
 #define MAX_DISK  (16 * 1024 * 1024)
 #define MAX_ASKED 10000
+#define DATA	  "../data/" /* what a unit's link to its app's data begins with */
+#define APP_SIZE  24
 
 /* Nobody finds what is named so; a view that is still mounted is let go first, for it is the tree of others. */
 static void remove_aside(const char *folder)
@@ -94,23 +96,33 @@ static bool put_aside(const struct node *n, const char *app)
 	return rename(from, to) == 0 || errno == EEXIST || errno == ENOTEMPTY;
 }
 
+/* whose the unit is its link to the data says */
+static bool app_of(const struct node *n, const char *unit, char ret[APP_SIZE])
+{
+	auto_free char *link = xasprintf("%s/%s/data", n->home, unit);
+	char to[sizeof DATA - 1 + APP_SIZE];
+	ssize_t len = readlink(link, to, sizeof to - 1);
+
+	if (len < 0)
+		return false;
+	to[len] = '\0';
+	if (!starts_with(to, DATA) || !is_id(to + sizeof DATA - 1))
+		return false;
+	(void)snprintf(ret, APP_SIZE, "%s", to + sizeof DATA - 1);
+	return true;
+}
+
 /* a unit of the app is on the machine still: its user writes there */
 static bool in_use(const struct node *n, const char *app)
 {
-	auto_free char *target = xasprintf("../data/%s", app);
 	auto_dir DIR *d = opendir(n->home);
 	const struct dirent *de;
 
 	while (d && (de = readdir(d))) {
-		auto_free char *link = xasprintf("%s/%s/data", n->home, de->d_name);
 		auto_free char *alive = xasprintf("%s/%s/alive", n->home, de->d_name);
-		char to[64];
-		ssize_t len = readlink(link, to, sizeof to - 1);
+		char whose[APP_SIZE];
 
-		if (len < 0 || access(alive, F_OK) < 0)
-			continue;
-		to[len] = '\0';
-		if (streq(to, target))
+		if (app_of(n, de->d_name, whose) && streq(whose, app) && access(alive, F_OK) == 0)
 			return true;
 	}
 	return false;
@@ -144,23 +156,18 @@ static void drop_destroyed(struct node *n)
 	remove_aside(data);
 }
 
-/* home/UNIT/out; whose the unit is its link to the data says */
+/* home/UNIT/out */
 static void add_outputs(const struct node *n, struct list *l)
 {
 	auto_dir DIR *d = opendir(n->home);
 	const struct dirent *de;
 
 	while (d && (de = readdir(d))) {
-		auto_free char *link = xasprintf("%s/%s/data", n->home, de->d_name);
 		auto_free char *out = xasprintf("%s/%s/out", n->home, de->d_name);
-		char to[64];
-		ssize_t len = readlink(link, to, sizeof to - 1);
+		char whose[APP_SIZE];
 
-		if (len < 0)
-			continue;
-		to[len] = '\0';
-		if (starts_with(to, "../data/") && is_id(to + 8))
-			disk_count_add(count_of(l, to + 8), out);
+		if (app_of(n, de->d_name, whose))
+			disk_count_add(count_of(l, whose), out);
 	}
 }
 
