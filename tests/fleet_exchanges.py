@@ -9,7 +9,8 @@ import json
 import os
 import re
 import socket
-import time
+
+from waiting import patience
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RECORDED_MACHINES = [c * 32 for c in "123"]
@@ -26,15 +27,7 @@ def recorded():
 EXCHANGES = recorded()
 
 
-def until(what, seconds=20, why="it did not come about"):
-    """Polls until what() is true, and returns what it said."""
-    end = time.monotonic() + seconds
-    while True:
-        got = what()
-        if got:
-            return got
-        assert time.monotonic() < end, why() if callable(why) else why
-        time.sleep(0.02)
+until = patience(20)
 
 
 class Unix(http.client.HTTPConnection):

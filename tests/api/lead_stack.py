@@ -20,6 +20,7 @@ from push_server import program
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
 from fake_fleet import Fleet  # noqa: E402
+from waiting import patience
 
 MIB = 1 << 20
 
@@ -36,15 +37,7 @@ class ContentType(dict):
         return [self[name]]
 
 
-def until(what, seconds=20):
-    """Waits for a condition; returns its value."""
-    end = time.monotonic() + seconds
-    while True:
-        value = what()
-        if value:
-            return value
-        assert time.monotonic() < end, "it did not come about: %s" % (value,)
-        time.sleep(0.02)
+until = patience(20)
 
 
 class Nginx:

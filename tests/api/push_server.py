@@ -10,7 +10,8 @@ import socket
 import socketserver
 import subprocess
 import threading
-import time
+
+from waiting import patience
 
 ZERO = "0" * 40
 
@@ -186,8 +187,4 @@ def program(name):
     return shutil.which(name)
 
 
-def wait_until(what, seconds=10):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.05)
+wait_until = patience(10, 0.05)

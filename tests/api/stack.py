@@ -14,18 +14,12 @@ import time
 import urllib.parse
 import uuid
 
+from waiting import patience
+
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
-def wait_until(condition, seconds=60, why=""):
-    """Looks again and again until condition() is true, and gives what it said."""
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < end, why or "it did not come about"
-        time.sleep(0.1)
+wait_until = patience(60, 0.1)
 
 
 def free_port():

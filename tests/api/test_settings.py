@@ -73,18 +73,23 @@ def test_the_log_of_a_destroyed_app_is_still_there(tenant, git_server):
     assert "late" not in json.dumps(tenant.api("GET", "/apps").json())
 
 
-def test_a_cluster_that_cannot_reach_nap_is_refused_and_what_runs_goes_on(nap):
+def refused(nap, name, value):
+    """./up of what runs says no to the setting, and its settings stay as they were."""
     conf = os.path.join(nap.state, "nap.conf")
     with open(conf) as f:
         before = f.read()
-    nap.env["NAP_ENGINE"] = "http://10.0.0.1:49153"
+    nap.env[name] = value
     try:
         assert nap.up("--detach") == 1
     finally:
-        del nap.env["NAP_ENGINE"]
-    assert "cannot reach nap at" in nap.said and "NAP_URL" in nap.said
+        del nap.env[name]
     with open(conf) as f:
         assert f.read() == before
+
+
+def test_a_cluster_that_cannot_reach_nap_is_refused_and_what_runs_goes_on(nap):
+    refused(nap, "NAP_ENGINE", "http://10.0.0.1:49153")
+    assert "cannot reach nap at" in nap.said and "NAP_URL" in nap.said
     assert nap.up("--engine") == 0 and nap.said == "the engine answers\nnothing waits for the operator\n"
 
 
@@ -128,14 +133,5 @@ def test_a_port_of_roots_is_refused_to_an_ordinary_user(tmp_path):
 
 
 def test_what_runs_is_left_alone_by_settings_that_are_refused(nap):
-    conf = os.path.join(nap.state, "nap.conf")
-    with open(conf) as f:
-        before = f.read()
-    nap.env["NAP_LISTEN"] = "192.0.2.77"
-    try:
-        assert nap.up("--detach") == 1
-    finally:
-        del nap.env["NAP_LISTEN"]
-    with open(conf) as f:
-        assert f.read() == before
+    refused(nap, "NAP_LISTEN", "192.0.2.77")
     assert nap.up("--status") == 0, nap.said

@@ -11,7 +11,8 @@ import socketserver
 import struct
 import subprocess
 import threading
-import time
+
+from waiting import patience
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = "0123456789abcdef0123456789abcdef"
@@ -25,15 +26,7 @@ def program(name):
     return shutil.which(name)
 
 
-def until(what, seconds=30, why="it did not come about"):
-    """Polls until what() is true, and returns what it said."""
-    end = time.monotonic() + seconds
-    while True:
-        got = what()
-        if got:
-            return got
-        assert time.monotonic() < end, why() if callable(why) else why
-        time.sleep(0.02)
+until = patience(30)
 
 
 class FakeNap(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
