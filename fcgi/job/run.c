@@ -169,8 +169,10 @@ static int run(const struct config *cfg, bool quick)
 	(void)!db_listen(&db, "nap_operation", &e);
 	while (!stop) {
 		e.kind = ERR_NONE;
-		if (!beats_watch(beats, &db, &e) ||
-			(!claim_one(&db, cfg, name, quick, &e) && e.kind != ERR_NONE)) {
+		/* what a notice told is taken first: who asked for it waits */
+		while (!stop && claim_one(&db, cfg, name, quick, &e))
+			;
+		if (e.kind != ERR_NONE || !beats_watch(beats, &db, &e)) {
 			if (!away)
 				LOG(WARNING, "jobs.database", KV("error", e.msg),
 					KV("detail", e.detail));
@@ -179,8 +181,6 @@ static int run(const struct config *cfg, bool quick)
 			continue;
 		}
 		away = false;
-		while (!stop && claim_one(&db, cfg, name, quick, &e))
-			;
 		if (!stop && !quick)
 			keep_order(&keep, &db, cfg, &stop);
 		if (!stop)

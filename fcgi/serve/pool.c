@@ -3,8 +3,11 @@
 #include "base/log.h"
 #include "serve/session.h"
 
-#include <fcgiapp.h>
+#include <malloc.h>
 #include <signal.h>
+
+#define MAX_HEAD  65536
+#define KEPT_HEAP (4 << 20) /* about what a list of a thousand takes */
 
 static volatile sig_atomic_t ending;
 
@@ -50,6 +53,19 @@ static void drop_notices(struct db *db)
 			;
 }
 
+void pool_answer(FCGX_Request *fcgx, const struct request *rq, struct response *rs)
+{
+	auto_buf struct buf head;
+
+	buf_init(&head, MAX_HEAD);
+	response_head(rs, rq, &head);
+	/* a client that is gone is no fault of ours */
+	(void)FCGX_PutStr(head.data, (int)head.len, fcgx->out);
+	if (!response_is_bare(rs, rq))
+		(void)FCGX_PutStr(rs->body.data, (int)rs->body.len, fcgx->out);
+	FCGX_Finish_r(fcgx);
+}
+
 static void serve_one(
 	const struct config *cfg, struct db *db, const struct routes *routes, FCGX_Request *fcgx)
 {
@@ -61,7 +77,6 @@ static void serve_one(
 		.read = read_input,
 		.read_ctx = fcgx->in };
 	struct response rs;
-	struct buf out;
 	struct err e = { 0 };
 
 	response_init(&rs, &a);
@@ -69,12 +84,7 @@ static void serve_one(
 		route_serve(routes, &rq, &rs);
 	else
 		response_problem(&rq, &rs, &e);
-	buf_init(&out, rs.body.max + 65536);
-	response_print(&rs, &rq, streq(rq.method, "HEAD"), &out);
-	/* a client that is gone is no fault of ours */
-	(void)FCGX_PutStr(out.data, (int)out.len, fcgx->out);
-	FCGX_Finish_r(fcgx);
-	buf_release(&out);
+	pool_answer(fcgx, &rq, &rs);
 	response_release(&rs);
 	caller_used(&rq);
 	drop_notices(db);
@@ -84,6 +94,10 @@ int pool_run(const struct config *cfg, struct db *db, const struct routes *route
 {
 	FCGX_Request fcgx;
 
+	/* a large answer's memory is kept for the next one: giving it back and faulting it in again costs more than
+	 * writing the answer (mallopt(3)) */
+	(void)mallopt(M_TRIM_THRESHOLD, KEPT_HEAP);
+	(void)mallopt(M_MMAP_THRESHOLD, KEPT_HEAP);
 	listen_to_signals();
 	if (FCGX_Init() != 0 || FCGX_InitRequest(&fcgx, 0, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
 		LOG(ERROR, "pool.start", KV("error", "descriptor 0 is no FastCGI socket"));

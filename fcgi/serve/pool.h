@@ -7,9 +7,14 @@
 
 #include "serve/route.h"
 
+#include <fcgiapp.h>
+
 #define POOL_MAX_REQUESTS 10000 /* then it leaves, and the supervisor starts a fresh one */
 
 /* Until TERM, USR1 (both end it between requests) or POOL_MAX_REQUESTS. The exit status. */
 int pool_run(const struct config *cfg, struct db *db, const struct routes *routes);
+
+/* sends a whole answer and ends the request */
+void pool_answer(FCGX_Request *fcgx, const struct request *rq, struct response *rs);
 
 #endif

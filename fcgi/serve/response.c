@@ -308,7 +308,7 @@ void response_problem(struct request *rq, struct response *rs, const struct err 
 					      : "Bearer realm=\"nap\"");
 }
 
-void response_print(struct response *rs, const struct request *rq, bool head_only, struct buf *ret)
+void response_head(struct response *rs, const struct request *rq, struct buf *ret)
 {
 	buf_printf(ret, "Status: %d %s\r\nRequest-Id: %s\r\n", rs->status,
 		response_reason(rs->status), rq->id);
@@ -324,6 +324,9 @@ void response_print(struct response *rs, const struct request *rq, bool head_onl
 		buf_puts(ret, "\r\n");
 	}
 	buf_puts(ret, "\r\n");
-	if (!head_only && rs->status != 304)
-		buf_add(ret, rs->body.data, rs->body.len);
+}
+
+bool response_is_bare(const struct response *rs, const struct request *rq)
+{
+	return rs->status == 304 || streq(rq->method, "HEAD");
 }

@@ -90,8 +90,9 @@ void response_problem(struct request *rq, struct response *rs, const struct err 
 int response_status_of(const struct err *e);
 const char *response_reason(int status); /* "Not Found" */
 
-/* head and body as a FastCGI responder sends them; head_only: HEAD */
-void response_print(struct response *rs, const struct request *rq, bool head_only, struct buf *ret);
+/* the head as a FastCGI responder sends it, its empty line with it; rs->body follows unless response_is_bare */
+void response_head(struct response *rs, const struct request *rq, struct buf *ret);
+bool response_is_bare(const struct response *rs, const struct request *rq); /* HEAD, 304 */
 
 /* every error code that an answer can have, for the OpenAPI document: name, status, sentence; ends with NULL */
 struct response_code {

@@ -2,10 +2,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/pool.h"
 #include "serve/session.h"
 #include "stream/open.h"
 
-#include <fcgiapp.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -62,7 +62,7 @@ static void print_head(struct opening *o, struct response *rs, struct buf *ret)
 	response_header(rs, "X-Accel-Buffering", "no");
 	(void)response_body(rs, 200, "text/event-stream");
 	rs->streamed = true;
-	response_print(rs, &o->rq, true, ret);
+	response_head(rs, &o->rq, ret);
 	rs->streamed = false;
 	if (o->hello)
 		buf_puts(ret, o->hello);
@@ -71,12 +71,7 @@ static void print_head(struct opening *o, struct response *rs, struct buf *ret)
 /* An answer that is no stream: an error, 204, or the head alone. */
 static void answer(FCGX_Request *fcgx, struct opening *o, struct response *rs)
 {
-	auto_buf struct buf out;
-
-	buf_init(&out, rs->body.max + 65536);
-	response_print(rs, &o->rq, streq(o->rq.method, "HEAD"), &out);
-	(void)FCGX_PutStr(out.data, (int)out.len, fcgx->out);
-	FCGX_Finish_r(fcgx);
+	pool_answer(fcgx, &o->rq, rs);
 }
 
 /* On success the connection is the hub's, and o->stream too. */

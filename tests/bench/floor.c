@@ -18,8 +18,9 @@
 #include <string.h>
 
 #define COLUMNS \
-	"SELECT a.name, a.group_name AS \"group\", a.state, a.instances, a.running_instances, a.scale_override, " \
-	"a.scale_profile, a.memory_bytes AS memory, a.memory_override, a.command, a.command_override, a.url, a.ref, " \
+	"SELECT a.name, a.group_name AS \"group\", a.parent, a.params, a.wave, a.state, a.instances, " \
+	"a.running_instances, a.scale_override, a.scale_profile, a.memory_bytes AS memory, a.memory_override, " \
+	"a.disk_bytes AS disk, a.command, a.command_override, a.url, a.ref, " \
 	"a.branch, a.profile_text IS NOT NULL AS profile_given, r.number AS release, n.number AS next_release, r.commit, " \
 	"(extract(epoch from a.created_at) * 1000000)::bigint AS created_at, " \
 	"(extract(epoch from a.updated_at) * 1000000)::bigint AS updated_at, a.port, a.version " \
