@@ -3,6 +3,10 @@ libnap_a_SOURCES += \
 	%D%/command.c %D%/command.h \
 	%D%/crun.c \
 	%D%/finish.c \
+	%D%/option_commands.c \
+	%D%/option_paths.c \
+	%D%/option_read.h \
+	%D%/option_values.c \
 	%D%/options.c %D%/options.h \
 	%D%/plain.c %D%/plain.h \
 	%D%/probe.c %D%/probe.h \

@@ -1,612 +1,17 @@
 #include "unit/options.h"
+
 #include "base/text.h"
+#include "unit/option_read.h"
 
 #include <limits.h>
 #include <signal.h>
 
-struct reading {
-	struct arena *a;
-	const struct unit_place *place;
-	struct unit_options *o;
-	const char *name, *value; /* the option that is being read */
-};
-
-/* reads one value into the field; false: it cannot be read */
-typedef bool read_fn(struct reading *r, void *field);
-
-static bool warn(struct reading *r, const char *why)
+bool reading_warn(struct reading *r, const char *why)
 {
 	unit_words_add(
 		&r->o->warnings, r->a, arena_printf(r->a, "%s=%.200s: %s", r->name, r->value, why));
 	return true;
 }
-
-static const char *expanded(struct reading *r)
-{
-	return unit_specifiers(r->place, r->value, r->a);
-}
-
-static bool read_text(struct reading *r, void *field)
-{
-	*(const char **)field = *r->value ? expanded(r) : NULL;
-	return true;
-}
-
-static bool read_bool(struct reading *r, void *field)
-{
-	return unit_parse_bool(r->value, field);
-}
-
-static bool read_time(struct reading *r, void *field)
-{
-	return unit_parse_time(r->value, field);
-}
-
-/* a limit in time: 0 and infinity are none */
-static bool read_timeout(struct reading *r, void *field)
-{
-	int64_t us;
-
-	if (!unit_parse_time(r->value, &us))
-		return false;
-	*(int64_t *)field = us ? us : UNIT_INFINITY;
-	return true;
-}
-
-static bool read_timeout_both(struct reading *r, void *field)
-{
-	(void)field;
-	return read_timeout(r, &r->o->timeout_start_us) && read_timeout(r, &r->o->timeout_stop_us);
-}
-
-static bool read_count(struct reading *r, void *field)
-{
-	return parse_i64(r->value, 0, INT64_MAX, field);
-}
-
-static bool read_int(struct reading *r, void *field)
-{
-	int64_t n;
-
-	if (!parse_i64(r->value, -1000, 1000, &n))
-		return false;
-	*(int *)field = (int)n;
-	return true;
-}
-
-static int64_t machine_memory(void)
-{
-	return (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-}
-
-static bool percent(const char *text, int64_t most, int64_t *ret)
-{
-	size_t n = strlen(text);
-
-	return n > 1 && text[n - 1] == '%' &&
-	       parse_slice_i64((struct slice){ text, n - 1 }, 0, most, ret);
-}
-
-static bool read_memory(struct reading *r, void *field)
-{
-	int64_t *ret = field, part;
-
-	if (!*r->value)
-		*ret = UNIT_INFINITY;
-	else if (percent(r->value, 100, &part))
-		*ret = machine_memory() / 100 * part;
-	else if (!unit_parse_size(r->value, ret))
-		return false;
-	return true;
-}
-
-static bool read_tasks(struct reading *r, void *field)
-{
-	int64_t *ret = field, part;
-
-	if (!*r->value || streq(r->value, "infinity"))
-		*ret = UNIT_INFINITY;
-	else if (percent(r->value, 100, &part))
-		*ret = MAX((int64_t)32768 / 100 * part, (int64_t)1);
-	else
-		return parse_i64(r->value, 1, INT_MAX, ret);
-	return true;
-}
-
-static bool read_weight(struct reading *r, void *field)
-{
-	if (!*r->value) {
-		*(int64_t *)field = 0;
-		return true;
-	}
-	if (streq(r->value, "idle")) {
-		*(int64_t *)field = 1;
-		return true;
-	}
-	return parse_i64(r->value, 1, 10000, field);
-}
-
-/* CPUShares=, the former form: 1024 is a weight of 100 */
-static bool read_shares(struct reading *r, void *field)
-{
-	int64_t n;
-
-	if (!parse_i64(r->value, 2, 262144, &n))
-		return false;
-	*(int64_t *)field = MIN(MAX(n * 100 / 1024, (int64_t)1), (int64_t)10000);
-	return true;
-}
-
-static bool read_quota(struct reading *r, void *field)
-{
-	int64_t part;
-
-	if (!*r->value) {
-		*(int64_t *)field = UNIT_INFINITY;
-		return true;
-	}
-	if (!percent(r->value, 1000000, &part) || part == 0)
-		return false;
-	*(int64_t *)field = part * 10000;
-	return true;
-}
-
-static bool read_umask(struct reading *r, void *field)
-{
-	mode_t mask = 0;
-	size_t n = strlen(r->value);
-
-	if (n < 1 || n > 5)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (r->value[i] < '0' || r->value[i] > '7')
-			return false;
-		mask = mask * 8 + (mode_t)(r->value[i] - '0');
-	}
-	if (mask > 0777)
-		return false;
-	*(mode_t *)field = mask;
-	return true;
-}
-
-/* plain words, no quotes: names of units */
-static bool read_names(struct reading *r, void *field)
-{
-	const char *rest = r->value;
-	char *word;
-
-	if (!*rest)
-		*(struct unit_words *)field = (struct unit_words){ 0 };
-	for (;;) {
-		if (!unit_word(&rest, r->a, &word))
-			return false;
-		if (!word)
-			return true;
-		unit_words_add(field, r->a, unit_specifiers(r->place, word, r->a));
-	}
-}
-
-static bool read_environment(struct reading *r, void *field)
-{
-	const char *rest = r->value;
-	char *word;
-
-	if (!*rest)
-		*(struct unit_words *)field = (struct unit_words){ 0 };
-	for (;;) {
-		if (!unit_word(&rest, r->a, &word))
-			return false;
-		if (!word)
-			return true;
-		if (!unit_env_set(field, r->a, unit_specifiers(r->place, word, r->a)))
-			(void)warn(r, "an assignment is no NAME=value");
-	}
-}
-
-static bool read_environment_file(struct reading *r, void *field)
-{
-	const char *path = expanded(r);
-
-	if (!*path) {
-		*(struct unit_words *)field = (struct unit_words){ 0 };
-		return true;
-	}
-	if (path[path[0] == '-'] != '/')
-		return false;
-	unit_words_add(field, r->a, path);
-	return true;
-}
-
-static bool read_directory(struct reading *r, void *field)
-{
-	const char *path = expanded(r);
-
-	r->o->working_directory_optional = path[0] == '-';
-	path += path[0] == '-';
-	if (*path && *path != '/' && !streq(path, "~"))
-		return false;
-	*(const char **)field = *path ? path : NULL;
-	return true;
-}
-
-static bool read_type(struct reading *r, void *field)
-{
-	enum unit_type *ret = field;
-
-	if (streq(r->value, "simple"))
-		*ret = UNIT_SIMPLE;
-	else if (streq(r->value, "exec"))
-		*ret = UNIT_EXEC;
-	else if (streq(r->value, "oneshot"))
-		*ret = UNIT_ONESHOT;
-	else if (streq(r->value, "idle"))
-		*ret = UNIT_SIMPLE;
-	else if (streq(r->value, "notify") || streq(r->value, "forking") || streq(r->value, "dbus"))
-		return warn(r, "is run as Type=simple");
-	else
-		return false;
-	return true;
-}
-
-static bool pick(const char *value, const char *const *words, size_t n, int *ret)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (words[i] && streq(words[i], value)) {
-			*ret = (int)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool read_restart(struct reading *r, void *field)
-{
-	static const char *const words[] = {
-		[UNIT_RESTART_NO] = "no",
-		[UNIT_RESTART_ON_SUCCESS] = "on-success",
-		[UNIT_RESTART_ON_FAILURE] = "on-failure",
-		[UNIT_RESTART_ON_ABNORMAL] = "on-abnormal",
-		[UNIT_RESTART_ON_WATCHDOG] = "on-watchdog",
-		[UNIT_RESTART_ON_ABORT] = "on-abort",
-		[UNIT_RESTART_ALWAYS] = "always",
-	};
-	int n;
-
-	if (!pick(r->value, words, ARRAY_SIZE(words), &n))
-		return false;
-	*(enum unit_restart *)field = (enum unit_restart)n;
-	return true;
-}
-
-static bool read_kill_mode(struct reading *r, void *field)
-{
-	static const char *const words[] = {
-		[UNIT_KILL_CONTROL_GROUP] = "control-group",
-		[UNIT_KILL_MIXED] = "mixed",
-		[UNIT_KILL_PROCESS] = "process",
-		[UNIT_KILL_NONE] = "none",
-	};
-	int n;
-
-	if (!pick(r->value, words, ARRAY_SIZE(words), &n))
-		return false;
-	*(enum unit_kill *)field = (enum unit_kill)n;
-	return true;
-}
-
-static bool read_signal(struct reading *r, void *field)
-{
-	int n = unit_signal(r->value);
-
-	if (n == 0)
-		return false;
-	*(int *)field = n;
-	return true;
-}
-
-/* statuses are numbers, signals are names (systemd.service(5) SuccessExitStatus=) */
-static bool read_exits(struct reading *r, void *field)
-{
-	struct unit_exits *x = field;
-	const char *rest = r->value;
-	char *word;
-
-	if (!*rest)
-		*x = (struct unit_exits){ 0 };
-	while (unit_word(&rest, r->a, &word) && word) {
-		int64_t n;
-
-		if (parse_i64(word, 0, 255, &n))
-			x->status[n / 32] |= UINT32_C(1) << (n % 32);
-		else if (unit_signal(word))
-			x->signals |= UINT64_C(1) << unit_signal(word);
-		else
-			(void)warn(r, "holds a word that is no status and no signal");
-	}
-	return true;
-}
-
-/* "no", "yes", … : a word of the list, or a boolean */
-static bool read_protect(struct reading *r, void *field)
-{
-	static const char *const words[] = { "full", "strict", "read-only", "tmpfs" };
-	bool on;
-	int n;
-
-	if (pick(r->value, words, ARRAY_SIZE(words), &n))
-		*(const char **)field = words[n];
-	else if (unit_parse_bool(r->value, &on))
-		*(const char **)field = on ? "yes" : "no";
-	else
-		return false;
-	return true;
-}
-
-static const struct {
-	const char *name;
-	int resource;
-	int64_t unit; /* of a number without a letter: LimitCPU= counts seconds, the others bytes or things */
-} LIMITS[] = {
-	{ "LimitCPU", RLIMIT_CPU, 1 },
-	{ "LimitFSIZE", RLIMIT_FSIZE, 1 },
-	{ "LimitDATA", RLIMIT_DATA, 1 },
-	{ "LimitSTACK", RLIMIT_STACK, 1 },
-	{ "LimitCORE", RLIMIT_CORE, 1 },
-	{ "LimitRSS", RLIMIT_RSS, 1 },
-	{ "LimitNOFILE", RLIMIT_NOFILE, 1 },
-	{ "LimitAS", RLIMIT_AS, 1 },
-	{ "LimitNPROC", RLIMIT_NPROC, 1 },
-	{ "LimitMEMLOCK", RLIMIT_MEMLOCK, 1 },
-	{ "LimitLOCKS", RLIMIT_LOCKS, 1 },
-	{ "LimitSIGPENDING", RLIMIT_SIGPENDING, 1 },
-	{ "LimitMSGQUEUE", RLIMIT_MSGQUEUE, 1 },
-	{ "LimitNICE", RLIMIT_NICE, 1 },
-	{ "LimitRTPRIO", RLIMIT_RTPRIO, 1 },
-	{ "LimitRTTIME", RLIMIT_RTTIME, 1 },
-};
-
-static bool limit_value(const char *text, rlim_t *ret)
-{
-	int64_t n;
-
-	if (!unit_parse_size(text, &n))
-		return false;
-	*ret = n == UNIT_INFINITY ? RLIM_INFINITY : (rlim_t)n;
-	return true;
-}
-
-/* "SOFT:HARD" or one value for both */
-static bool read_limit(struct reading *r, int resource)
-{
-	char *soft = arena_strdup(r->a, r->value), *hard = strchr(soft, ':');
-	struct rlimit limit;
-
-	if (hard)
-		*hard++ = '\0';
-	if (!limit_value(soft, &limit.rlim_cur) ||
-		!limit_value(hard ? hard : soft, &limit.rlim_max) ||
-		limit.rlim_cur > limit.rlim_max)
-		return false;
-	r->o->limit[resource] = limit;
-	r->o->has_limit |= UINT32_C(1) << resource;
-	return true;
-}
-
-/* ---- paths ---- */
-
-static void add_path(struct reading *r, struct unit_path path)
-{
-	struct unit_paths *list = &r->o->paths;
-	struct unit_path *bigger = arena_alloc(r->a, (list->n + 1) * sizeof *bigger);
-
-	if (list->n)
-		memcpy(bigger, list->v, list->n * sizeof *bigger);
-	bigger[list->n++] = path;
-	list->v = bigger;
-}
-
-static void drop_paths(struct reading *r, enum unit_path_kind kind)
-{
-	struct unit_paths *list = &r->o->paths;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < list->n; i++)
-		if (list->v[i].kind != kind)
-			list->v[kept++] = list->v[i];
-	list->n = kept;
-}
-
-/* absolute, and no part of it is .. : a unit must not climb */
-static bool path_fine(const char *path)
-{
-	const char *p = path;
-
-	if (*p != '/' || strlen(path) >= PATH_MAX)
-		return false;
-	while ((p = strstr(p, "/.."))) {
-		if (p[3] == '\0' || p[3] == '/')
-			return false;
-		p += 3;
-	}
-	return true;
-}
-
-static bool one_path(struct reading *r, enum unit_path_kind kind, char *word)
-{
-	struct unit_path path = { .kind = kind };
-	char *colon, *options;
-
-	/* + means beneath RootDirectory=, which no unit here has */
-	for (; *word == '-' || *word == '+'; word++)
-		path.optional = path.optional || *word == '-';
-	path.to = path.from = word;
-	if (kind == UNIT_PATH_BIND || kind == UNIT_PATH_BIND_RO || kind == UNIT_PATH_TMPFS) {
-		colon = strchr(word, ':');
-		if (colon) {
-			*colon++ = '\0';
-			options = kind == UNIT_PATH_TMPFS ? NULL : strchr(colon, ':');
-			if (options)
-				*options = '\0';
-			if (kind != UNIT_PATH_TMPFS && *colon)
-				path.to = colon;
-		}
-	}
-	if (!path_fine(path.from) || !path_fine(path.to))
-		return false;
-	add_path(r, path);
-	return true;
-}
-
-static bool read_paths(struct reading *r, enum unit_path_kind kind)
-{
-	const char *rest = r->value;
-	char *word;
-
-	if (!*rest)
-		drop_paths(r, kind);
-	for (;;) {
-		if (!unit_word(&rest, r->a, &word))
-			return false;
-		if (!word)
-			return true;
-		if (!one_path(r, kind, unit_specifiers(r->place, word, r->a)))
-			(void)warn(r, "holds a path that is not absolute, or climbs");
-	}
-}
-
-static bool read_bind(struct reading *r, void *field)
-{
-	(void)field;
-	return read_paths(r, UNIT_PATH_BIND);
-}
-
-static bool read_bind_ro(struct reading *r, void *field)
-{
-	(void)field;
-	return read_paths(r, UNIT_PATH_BIND_RO);
-}
-
-static bool read_ro(struct reading *r, void *field)
-{
-	(void)field;
-	return read_paths(r, UNIT_PATH_RO);
-}
-
-static bool read_rw(struct reading *r, void *field)
-{
-	(void)field;
-	return read_paths(r, UNIT_PATH_RW);
-}
-
-static bool read_hidden(struct reading *r, void *field)
-{
-	(void)field;
-	return read_paths(r, UNIT_PATH_HIDDEN);
-}
-
-static bool read_tmpfs(struct reading *r, void *field)
-{
-	(void)field;
-	return read_paths(r, UNIT_PATH_TMPFS);
-}
-
-/* ---- commands ---- */
-
-static const char *prefixes(const char *word, struct unit_command *ret, bool *ret_argv0)
-{
-	*ret_argv0 = false;
-	for (;; word++) {
-		if (*word == '-')
-			ret->ignore_failure = true;
-		else if (*word == '@')
-			*ret_argv0 = true;
-		else if (*word == ':')
-			ret->plain = true;
-		else if (*word == '+')
-			ret->privileged = true;
-		else if (*word != '!' &&
-			 *word != '|') /* ! and !! ask for less than nap gives anyway */
-			return word;
-	}
-}
-
-static void add_command(struct reading *r, struct unit_commands *list, struct unit_command c)
-{
-	struct unit_command *bigger = arena_alloc(r->a, (list->n + 1) * sizeof *bigger);
-
-	if (list->n)
-		memcpy(bigger, list->v, list->n * sizeof *bigger);
-	bigger[list->n++] = c;
-	list->v = bigger;
-}
-
-/* one command up to a lone ; or the end; NULL, or what is wrong. *ret_more: there may be another one */
-static const char *one_command(
-	struct reading *r, const char **rest, struct unit_command *c, bool *ret_more)
-{
-	char *word;
-	const char *path;
-	bool argv0;
-
-	*ret_more = false;
-	if (!unit_word(rest, r->a, &word))
-		return "a quote is not closed";
-	if (!word)
-		return NULL;
-	path = unit_specifiers(r->place, prefixes(word, c, &argv0), r->a);
-	if (!*path || path[strlen(path) - 1] == '/')
-		return "the command is no file";
-	if (*path != '/' && strchr(path, '/'))
-		return "the command is neither an absolute path nor a plain name";
-	c->path = path;
-	if (!argv0)
-		unit_words_add(&c->argv, r->a, path);
-	for (;;) {
-		const char *at = *rest + strspn(*rest, " \t\r\n");
-		bool bare = at[0] == ';' && (!at[1] || strchr(" \t\r\n", at[1]));
-		bool escaped =
-			at[0] == '\\' && at[1] == ';' && (!at[2] || strchr(" \t\r\n", at[2]));
-
-		if (bare || escaped) {
-			*rest = at + (bare ? 1 : 2);
-			if (bare) {
-				*ret_more = true;
-				break;
-			}
-			unit_words_add(&c->argv, r->a, ";");
-			continue;
-		}
-		if (!unit_word(rest, r->a, &word))
-			return "a quote is not closed";
-		if (!word)
-			break;
-		unit_words_add(&c->argv, r->a, unit_specifiers(r->place, word, r->a));
-	}
-	return c->argv.n ? NULL : "the command has no name for itself";
-}
-
-static bool read_commands(struct reading *r, void *field)
-{
-	const char *rest = r->value, *wrong;
-	bool more = true;
-
-	if (!*rest)
-		*(struct unit_commands *)field = (struct unit_commands){ 0 };
-	while (more) {
-		struct unit_command c = { 0 };
-
-		wrong = one_command(r, &rest, &c, &more);
-		if (wrong) {
-			r->o->bad = arena_printf(r->a, "%s=%.200s: %s", r->name, r->value, wrong);
-			return true;
-		}
-		if (c.path)
-			add_command(r, field, c);
-	}
-	return true;
-}
-
-/* ---- the table ---- */
 
 #define AT(field) offsetof(struct unit_options, field)
 
@@ -614,6 +19,7 @@ static const struct row {
 	const char *section, *name;
 	read_fn *read;
 	size_t at;
+	int which;
 } ROWS[] = {
 	{ "Unit", "Description", read_text, AT(description) },
 	{ "Unit", "Wants", read_names, AT(wants) },
@@ -666,21 +72,37 @@ static const struct row {
 	{ "Service", "CPUWeight", read_weight, AT(cpu_weight) },
 	{ "Service", "CPUShares", read_shares, AT(cpu_weight) },
 	{ "Service", "CPUQuota", read_quota, AT(cpu_quota_us) },
+	{ "Service", "LimitCPU", read_limit, 0, RLIMIT_CPU },
+	{ "Service", "LimitFSIZE", read_limit, 0, RLIMIT_FSIZE },
+	{ "Service", "LimitDATA", read_limit, 0, RLIMIT_DATA },
+	{ "Service", "LimitSTACK", read_limit, 0, RLIMIT_STACK },
+	{ "Service", "LimitCORE", read_limit, 0, RLIMIT_CORE },
+	{ "Service", "LimitRSS", read_limit, 0, RLIMIT_RSS },
+	{ "Service", "LimitNOFILE", read_limit, 0, RLIMIT_NOFILE },
+	{ "Service", "LimitAS", read_limit, 0, RLIMIT_AS },
+	{ "Service", "LimitNPROC", read_limit, 0, RLIMIT_NPROC },
+	{ "Service", "LimitMEMLOCK", read_limit, 0, RLIMIT_MEMLOCK },
+	{ "Service", "LimitLOCKS", read_limit, 0, RLIMIT_LOCKS },
+	{ "Service", "LimitSIGPENDING", read_limit, 0, RLIMIT_SIGPENDING },
+	{ "Service", "LimitMSGQUEUE", read_limit, 0, RLIMIT_MSGQUEUE },
+	{ "Service", "LimitNICE", read_limit, 0, RLIMIT_NICE },
+	{ "Service", "LimitRTPRIO", read_limit, 0, RLIMIT_RTPRIO },
+	{ "Service", "LimitRTTIME", read_limit, 0, RLIMIT_RTTIME },
 	{ "Service", "PrivateNetwork", read_bool, AT(private_network) },
 	{ "Service", "PrivateTmp", read_bool, AT(private_tmp) },
 	{ "Service", "PrivateDevices", read_bool, AT(private_devices) },
 	{ "Service", "NoNewPrivileges", read_bool, AT(no_new_privileges) },
 	{ "Service", "ProtectSystem", read_protect, AT(protect_system) },
 	{ "Service", "ProtectHome", read_protect, AT(protect_home) },
-	{ "Service", "BindPaths", read_bind, 0 },
-	{ "Service", "BindReadOnlyPaths", read_bind_ro, 0 },
-	{ "Service", "ReadOnlyPaths", read_ro, 0 },
-	{ "Service", "ReadOnlyDirectories", read_ro, 0 },
-	{ "Service", "ReadWritePaths", read_rw, 0 },
-	{ "Service", "ReadWriteDirectories", read_rw, 0 },
-	{ "Service", "InaccessiblePaths", read_hidden, 0 },
-	{ "Service", "InaccessibleDirectories", read_hidden, 0 },
-	{ "Service", "TemporaryFileSystem", read_tmpfs, 0 },
+	{ "Service", "BindPaths", read_paths, 0, UNIT_PATH_BIND },
+	{ "Service", "BindReadOnlyPaths", read_paths, 0, UNIT_PATH_BIND_RO },
+	{ "Service", "ReadOnlyPaths", read_paths, 0, UNIT_PATH_RO },
+	{ "Service", "ReadOnlyDirectories", read_paths, 0, UNIT_PATH_RO },
+	{ "Service", "ReadWritePaths", read_paths, 0, UNIT_PATH_RW },
+	{ "Service", "ReadWriteDirectories", read_paths, 0, UNIT_PATH_RW },
+	{ "Service", "InaccessiblePaths", read_paths, 0, UNIT_PATH_HIDDEN },
+	{ "Service", "InaccessibleDirectories", read_paths, 0, UNIT_PATH_HIDDEN },
+	{ "Service", "TemporaryFileSystem", read_paths, 0, UNIT_PATH_TMPFS },
 	{ "X-Fleet", "MachineID", read_text, AT(machine_id) },
 	{ "X-Fleet", "MachineOf", read_text, AT(machine_of) },
 	{ "X-Fleet", "Conflicts", read_names, AT(fleet_conflicts) },
@@ -732,17 +154,12 @@ static void read_option(struct reading *r, const char *section)
 {
 	bool read = true, known = false;
 
-	for (size_t i = 0; i < ARRAY_SIZE(LIMITS) && streq(section, "Service"); i++) {
-		if (streq(LIMITS[i].name, r->name)) {
-			known = true;
-			read = read_limit(r, LIMITS[i].resource);
-		}
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(ROWS); i++) {
 		const struct row *row = &ROWS[i];
 
 		if (streq(row->section, section) && streq(row->name, r->name)) {
 			known = true;
+			r->which = row->which;
 			read = row->read(r, (char *)r->o + row->at);
 		}
 	}
@@ -751,7 +168,7 @@ static void read_option(struct reading *r, const char *section)
 			arena_printf(r->a, "unknown option \"%s\" in section [%s], ignoring",
 				r->name, section));
 	else if (!read)
-		(void)warn(r, "cannot be read, ignoring");
+		(void)reading_warn(r, "cannot be read, ignoring");
 }
 
 static void set_defaults(struct unit_options *o)
