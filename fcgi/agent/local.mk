@@ -5,7 +5,12 @@ libnap_a_SOURCES += \
 	%D%/disk.c %D%/disk.h \
 	%D%/entries.c %D%/entries.h \
 	%D%/fleet_api.c %D%/fleet_api.h \
+	%D%/fleet_body.c %D%/fleet_body.h \
+	%D%/fleet_discovery.c %D%/fleet_discovery.h \
+	%D%/fleet_machines.c %D%/fleet_machines.h \
 	%D%/fleet_name.c %D%/fleet_name.h \
+	%D%/fleet_page.c %D%/fleet_page.h \
+	%D%/fleet_units.c %D%/fleet_units.h \
 	%D%/guard.c %D%/guard.h \
 	%D%/http.c %D%/http.h \
 	%D%/journal.c %D%/journal.h \
