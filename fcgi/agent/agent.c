@@ -7,6 +7,7 @@
 #include "agent/http.h"
 #include "agent/kept.h"
 #include "agent/plan.h"
+#include "agent/sample.h"
 #include "agent/store.h"
 #include "agent/super.h"
 #include "base/clock.h"
@@ -113,6 +114,7 @@ static void unit_free(struct agent_unit *u)
 {
 	if (u->control >= 0)
 		(void)close(u->control);
+	sample_drop(u);
 	content_unref(u->content);
 	content_unref(u->loaded);
 	free(u->name);
@@ -506,7 +508,7 @@ static void loop(struct agent *ag, struct door *d)
 			on_event(ag, &ev[i], d);
 		http_run(&d->api);
 		http_run(&d->read);
-		wait = earlier(clockwork(ag, d), disk_tick(ag));
+		wait = earlier(earlier(clockwork(ag, d), disk_tick(ag)), sample_tick(ag));
 		if (ag->dirty || (due >= 0 && clock_mono_ms() >= due)) {
 			int step = plan_step(ag);
 

@@ -78,7 +78,8 @@ struct agent_unit {
 	int64_t started_ms; /* when runsv was last started, CLOCK_MONOTONIC; 0: never by this agent */
 	int64_t kill_ms;    /* when a stop that does not end is forced */
 	int kills;
-	int64_t disk_bytes; /* as measured last (agent/disk.h) */
+	int64_t disk_bytes;	   /* as measured last (agent/disk.h) */
+	struct agent_usage *usage; /* agent/sample.h; NULL: it has not run under this agent */
 };
 
 /* agent/disk.h */
@@ -110,7 +111,8 @@ struct agent {
 	bool guarded, guard_dirty; /* agent/guard.h */
 	int64_t guard_at;
 	struct agent_disk disk;
-	bool stop_all; /* no unit is placed any more */
+	int64_t sample_due, sampled_at; /* agent/sample.h */
+	bool stop_all;			/* no unit is placed any more */
 };
 
 struct agent_unit *agent_find(const struct agent *ag, const char *name);

@@ -93,55 +93,73 @@ void cgroup_remove(int block, const char *unit)
 	}
 }
 
-static int64_t number_in(const char *hierarchy, int block, const char *unit, const char *file)
+/* where a number stands; the first place that is there counts. v2's cpu.stat begins with "usage_usec N". */
+struct place {
+	const char *hierarchy, *file;
+	int64_t divide;
+};
+
+static const struct place MEMORY[] = { { "memory", "memory.usage_in_bytes", 1 },
+	{ "", "memory.current", 1 }, { "unified", "memory.current", 1 }, { 0 } };
+static const struct place CPU[] = { { "cpuacct", "cpuacct.usage", 1000 },
+	{ "cpu,cpuacct", "cpuacct.usage", 1000 }, { "", "cpu.stat", 1 },
+	{ "unified", "cpu.stat", 1 }, { 0 } };
+static const struct place PIDS[] = { { "pids", "pids.current", 1 }, { "", "pids.current", 1 },
+	{ "unified", "pids.current", 1 }, { 0 } };
+
+static void number_open(struct cgroup_number *n, const struct place *p, int block, const char *unit)
 {
-	auto_free char *path = path_in(hierarchy, block, unit, file);
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	for (; n->fd < 0 && p->hierarchy; p++) {
+		auto_free char *path = path_in(p->hierarchy, block, unit, p->file);
+
+		n->fd = open(path, O_RDONLY | O_CLOEXEC);
+		n->divide = p->divide;
+	}
+}
+
+static int64_t number_read(const struct cgroup_number *n)
+{
 	char text[64];
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+	ssize_t got = n->fd >= 0 ? pread(n->fd, text, sizeof text - 1, 0) : -1;
+	const char *at = text;
 	int64_t value;
 
-	if (n <= 0)
+	if (got <= 0)
 		return -1;
-	text[n] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	return parse_i64(text, 0, INT64_MAX, &value) ? value : -1;
+	text[got] = '\0';
+	if (starts_with(at, "usage_usec "))
+		at += strlen("usage_usec ");
+	text[at - text + (ptrdiff_t)strcspn(at, "\n")] = '\0';
+	return parse_i64(at, 0, INT64_MAX, &value) ? value / n->divide : -1;
 }
 
-static int64_t first_of(const char *const *places, int block, const char *unit)
+void cgroup_files_open(struct cgroup_files *f, int block, const char *unit)
 {
-	for (; *places; places += 2) {
-		int64_t v = number_in(places[0], block, unit, places[1]);
+	number_open(&f->memory, MEMORY, block, unit);
+	if (f->memory.fd < 0)
+		return;
+	number_open(&f->cpu, CPU, block, unit);
+	number_open(&f->pids, PIDS, block, unit);
+}
 
-		if (v >= 0)
-			return v;
+void cgroup_files_close(struct cgroup_files *f)
+{
+	struct cgroup_number *const all[] = { &f->memory, &f->cpu, &f->pids };
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (all[i]->fd >= 0)
+			(void)close(all[i]->fd);
+		all[i]->fd = -1;
 	}
-	return -1;
 }
 
-/* v2's cpu.stat begins with "usage_usec N" */
-static int64_t cpu_v2(const char *hierarchy, int block, const char *unit)
+void cgroup_files_read(const struct cgroup_files *f, struct cgroup_usage *ret)
 {
-	auto_free char *path = path_in(hierarchy, block, unit, "cpu.stat");
-	auto_file FILE *f = fopen(path, "re");
-	long long usec;
-
-	return f && fscanf(f, "usage_usec %lld", &usec) == 1 ? usec : -1;
+	ret->memory_bytes = number_read(&f->memory);
+	ret->cpu_usec = number_read(&f->cpu);
 }
 
-void cgroup_usage(int block, const char *unit, struct cgroup_usage *ret)
+int64_t cgroup_files_pids(const struct cgroup_files *f)
 {
-	static const char *const memory[] = { "memory", "memory.usage_in_bytes", "",
-		"memory.current", "unified", "memory.current", NULL };
-	static const char *const cpu[] = { "cpuacct", "cpuacct.usage", "cpu,cpuacct",
-		"cpuacct.usage", NULL };
-	static const char *const pids[] = { "pids", "pids.current", "", "pids.current", "unified",
-		"pids.current", NULL };
-	int64_t ns = first_of(cpu, block, unit);
-
-	ret->memory_bytes = first_of(memory, block, unit);
-	ret->pids = first_of(pids, block, unit);
-	ret->cpu_usec = ns >= 0 ? ns / 1000 : cpu_v2("", block, unit);
-	if (ret->cpu_usec < 0)
-		ret->cpu_usec = cpu_v2("unified", block, unit);
+	return number_read(&f->pids);
 }

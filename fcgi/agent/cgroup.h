@@ -16,6 +16,28 @@ void cgroup_remove(int block, const char *unit);
 struct cgroup_usage {
 	int64_t memory_bytes, cpu_usec, pids; /* -1: not known */
 };
-void cgroup_usage(int block, const char *unit, struct cgroup_usage *ret);
+
+/* What a cgroup uses, over descriptors that are kept: one of a cgroup that is gone reads nothing, and is opened anew. */
+struct cgroup_number {
+	int fd; /* -1: none */
+	int64_t divide;
+};
+struct cgroup_files {
+	struct cgroup_number memory, cpu, pids;
+};
+#define CGROUP_FILES_NONE \
+	{ \
+		{ -1, 1 }, { -1, 1 }, \
+		{ \
+			-1, 1 \
+		} \
+	}
+
+void cgroup_files_open(
+	struct cgroup_files *f, int block, const char *unit); /* those not open yet */
+void cgroup_files_close(struct cgroup_files *f);
+/* memory and CPU; the processes are counted only when somebody asks */
+void cgroup_files_read(const struct cgroup_files *f, struct cgroup_usage *ret);
+int64_t cgroup_files_pids(const struct cgroup_files *f);
 
 #endif

@@ -584,6 +584,8 @@ void entries_http(void *ctx, struct http_in *in)
 		machine_get_json(en, in);
 	else if (streq(in->path, "/nap/v1/usage"))
 		usage_json(en->ag, in);
+	else if (streq(in->path, "/nap/v1/history"))
+		usage_history(en->ag, in);
 	else if (streq(in->path, "/metrics"))
 		usage_metrics(en->ag, in);
 	else

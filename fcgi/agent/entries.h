@@ -4,7 +4,8 @@
  *	GET /entries        as systemd-journal-gatewayd(8): FIELD=VALUE matches, ?follow, ?boot, Range, four forms by Accept
  *	GET /machine        as gatewayd
  *	GET /nap/v1/usage   {"units":[{"name","memory_bytes","cpu_usec","pids","restarts"}, …]}
- *	GET /metrics        the same and the agent's own numbers, for Prometheus
+ *	GET /nap/v1/history?unit=NAME   memory and CPU of the last 10 minutes and the last day (agent/history.h)
+ *	GET /metrics        the first of these and the agent's own numbers, for Prometheus
  *
  * Entries of a unit's output carry _SYSTEMD_UNIT, what is said about a unit UNIT. docs/agent.md lists the fields, and
  * where the answers differ from gatewayd's.

@@ -12,11 +12,13 @@ libnap_a_SOURCES += \
 	%D%/fleet_page.c %D%/fleet_page.h \
 	%D%/fleet_units.c %D%/fleet_units.h \
 	%D%/guard.c %D%/guard.h \
+	%D%/history.c %D%/history.h \
 	%D%/http.c %D%/http.h \
 	%D%/journal.c %D%/journal.h \
 	%D%/kept.c %D%/kept.h \
 	%D%/machine.c %D%/machine.h \
 	%D%/plan.c %D%/plan.h \
+	%D%/sample.c %D%/sample.h \
 	%D%/sha1.c %D%/sha1.h \
 	%D%/store.c %D%/store.h \
 	%D%/super.c %D%/super.h \

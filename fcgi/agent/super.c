@@ -3,6 +3,7 @@
 #include "agent/cgroup.h"
 #include "agent/guard.h"
 #include "agent/kept.h"
+#include "agent/sample.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -381,6 +382,7 @@ void super_unload(struct agent *ag, struct agent_unit *u)
 	guard_note(ag, u);
 	u->uid = 0;
 	u->launched = u->deleted = false;
+	sample_drop(u);
 	u->disk_bytes = 0;
 	u->phase = (struct agent_phase){ 0 };
 }

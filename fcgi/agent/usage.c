@@ -1,97 +1,20 @@
 #include "agent/usage.h"
 
-#include "agent/cgroup.h"
+#include "agent/history.h"
 #include "agent/plan.h"
+#include "agent/sample.h"
+#include "base/clock.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #define ANSWER_MAX (64 * 1024 * 1024)
 
-/* what /proc says of one uid's processes */
-struct by_uid {
-	uid_t uid;
-	struct cgroup_usage sum;
-};
-
-static int compare_uids(const void *a, const void *b)
+static struct cgroup_usage used(const struct agent_unit *u)
 {
-	uid_t x = ((const struct by_uid *)a)->uid, y = ((const struct by_uid *)b)->uid;
+	static const struct cgroup_usage unknown = { -1, -1, -1 };
 
-	return x < y ? -1 : x > y;
-}
-
-/* resident pages and time of one process */
-static void add_process(const char *pid, struct cgroup_usage *sum)
-{
-	auto_free char *path = xasprintf("/proc/%s/stat", pid);
-	auto_file FILE *f = fopen(path, "re");
-	char text[1024];
-	const char *p;
-	unsigned long long utime, stime;
-	long long rss;
-
-	if (!f || !fgets(text, sizeof text, f) || !(p = strrchr(text, ')')))
-		return;
-	if (sscanf(p + 1,
-		    " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d "
-		    "%*d %*u %*u %lld",
-		    &utime, &stime, &rss) != 3)
-		return;
-	sum->pids++;
-	sum->memory_bytes += rss * sysconf(_SC_PAGESIZE);
-	sum->cpu_usec +=
-		(int64_t)((utime + stime) * 1000000 / (unsigned long long)sysconf(_SC_CLK_TCK));
-}
-
-static void read_proc(struct by_uid *list, size_t n)
-{
-	auto_dir DIR *d = opendir("/proc");
-	struct dirent *de;
-
-	while (d && (de = readdir(d))) {
-		struct by_uid key, *found;
-		struct stat st;
-
-		if (de->d_name[0] < '1' || de->d_name[0] > '9' ||
-			fstatat(dirfd(d), de->d_name, &st, 0) < 0)
-			continue;
-		key.uid = st.st_uid;
-		found = bsearch(&key, list, n, sizeof *list, compare_uids);
-		if (found)
-			add_process(de->d_name, &found->sum);
-	}
-}
-
-static void each_usage(struct agent *ag,
-	void (*fn)(void *ctx, const struct agent_unit *u, const struct cgroup_usage *s), void *ctx)
-{
-	auto_free struct by_uid *list = xcalloc(ag->n + 1, sizeof *list);
-	auto_free struct cgroup_usage *of = xcalloc(ag->n + 1, sizeof *of);
-	size_t n = 0;
-
-	for (size_t i = 0; i < ag->n; i++) {
-		const struct agent_unit *u = ag->unit[i];
-
-		of[i] = (struct cgroup_usage){ -1, -1, -1 };
-		if (!u->loaded)
-			continue;
-		cgroup_usage(ag->cfg.block_port, u->folder, &of[i]);
-		if (of[i].memory_bytes < 0 && u->control >= 0 && geteuid() == 0)
-			list[n++].uid = u->uid;
-	}
-	qsort(list, n, sizeof *list, compare_uids);
-	if (n)
-		read_proc(list, n);
-	for (size_t i = 0; i < ag->n; i++) {
-		struct by_uid key = { .uid = ag->unit[i]->uid }, *found = NULL;
-
-		if (!ag->unit[i]->loaded)
-			continue;
-		if (of[i].memory_bytes < 0 && n)
-			found = bsearch(&key, list, n, sizeof *list, compare_uids);
-		fn(ctx, ag->unit[i], found ? &found->sum : &of[i]);
-	}
+	return u->usage ? u->usage->now : unknown;
 }
 
 static void add_number(struct buf *b, const char *key, int64_t value)
@@ -100,15 +23,15 @@ static void add_number(struct buf *b, const char *key, int64_t value)
 		buf_printf(b, ",\"%s\":%lld", key, (long long)value);
 }
 
-static void unit_json(void *ctx, const struct agent_unit *u, const struct cgroup_usage *s)
+static void unit_json(struct buf *b, const struct agent_unit *u)
 {
-	struct buf *b = ctx;
+	struct cgroup_usage s = used(u);
 
 	buf_puts(b, b->data[b->len - 1] == '[' ? "{\"name\":" : ",{\"name\":");
 	put_json(b, u->name);
-	add_number(b, "memory_bytes", s->memory_bytes);
-	add_number(b, "cpu_usec", s->cpu_usec);
-	add_number(b, "pids", s->pids);
+	add_number(b, "memory_bytes", s.memory_bytes);
+	add_number(b, "cpu_usec", s.cpu_usec);
+	add_number(b, "pids", s.pids);
 	add_number(b, "restarts", u->phase.restarts);
 	buf_putc(b, '}');
 }
@@ -129,69 +52,77 @@ void usage_json(struct agent *ag, struct http_in *in)
 
 	buf_init(&b, ANSWER_MAX);
 	buf_puts(&b, "{\"units\":[");
-	each_usage(ag, unit_json, &b);
+	sample_fresh(ag);
+	for (size_t i = 0; i < ag->n; i++) {
+		if (ag->unit[i]->loaded)
+			unit_json(&b, ag->unit[i]);
+	}
 	buf_puts(&b, "],\"disk\":");
 	put_disk(ag, &b);
 	buf_puts(&b, "}\n");
 	http_reply(in, 200, "application/json", b.data, b.len);
 }
 
+void usage_history(struct agent *ag, struct http_in *in)
+{
+	const char *name = http_query(in, "unit", 0);
+	const struct agent_unit *u = name ? agent_find(ag, name) : NULL;
+	auto_buf struct buf b = { 0 };
+
+	if (!u || !u->usage) {
+		http_reply_error(in, 404,
+			u ? "the unit has not run under this agent" : "unit does not exist");
+		return;
+	}
+	buf_init(&b, ANSWER_MAX);
+	history_json(&u->usage->history, clock_mono_ms() / 1000, clock_now(), &b);
+	buf_putc(&b, '\n');
+	http_reply(in, 200, "application/json", b.data, b.len);
+}
+
 /* Prometheus wants the samples of a metric together */
-struct metric {
-	struct buf *b;
-	const char *name;
-	int64_t (*value)(const struct agent_unit *u, const struct cgroup_usage *s);
-};
 
-static int64_t memory_of(const struct agent_unit *u, const struct cgroup_usage *s)
+static int64_t memory_of(const struct agent_unit *u)
 {
-	(void)u;
-	return s->memory_bytes;
+	return used(u).memory_bytes;
 }
 
-static int64_t cpu_of(const struct agent_unit *u, const struct cgroup_usage *s)
+static int64_t cpu_of(const struct agent_unit *u)
 {
-	(void)u;
-	return s->cpu_usec;
+	return used(u).cpu_usec;
 }
 
-static int64_t pids_of(const struct agent_unit *u, const struct cgroup_usage *s)
+static int64_t pids_of(const struct agent_unit *u)
 {
-	(void)u;
-	return s->pids;
+	return used(u).pids;
 }
 
-static int64_t restarts_of(const struct agent_unit *u, const struct cgroup_usage *s)
+static int64_t restarts_of(const struct agent_unit *u)
 {
-	(void)s;
 	return u->phase.restarts;
 }
 
-static int64_t active_of(const struct agent_unit *u, const struct cgroup_usage *s)
+static int64_t active_of(const struct agent_unit *u)
 {
-	(void)s;
 	return streq(plan_words(u).active, "active");
 }
 
-static void sample(void *ctx, const struct agent_unit *u, const struct cgroup_usage *s)
+static void metric_line(struct buf *b, const char *name, const struct agent_unit *u, int64_t value)
 {
-	const struct metric *m = ctx;
-	int64_t value = m->value(u, s);
-
 	if (value < 0)
 		return;
 	/* a unit's name holds no quote and no newline; a backslash it may hold */
-	buf_printf(m->b, "%s{unit=\"", m->name);
+	buf_printf(b, "%s{unit=\"", name);
 	for (const char *p = u->name; *p; p++)
-		buf_printf(m->b, *p == '\\' ? "\\%c" : "%c", *p);
-	buf_printf(m->b, "\"} %lld\n", (long long)value);
+		buf_printf(b, *p == '\\' ? "\\%c" : "%c", *p);
+	buf_printf(b, "\"} %lld\n", (long long)value);
 }
 
 void usage_metrics(struct agent *ag, struct http_in *in)
 {
 	static const struct {
 		const char *name, *kind, *help;
-		int64_t (*value)(const struct agent_unit *u, const struct cgroup_usage *s);
+		int64_t (*value)(const struct agent_unit *u);
 	} metrics[] = {
 		{ "nap_unit_active", "gauge", "1 where the unit is active", active_of },
 		{ "nap_unit_memory_bytes", "gauge", "memory in use", memory_of },
@@ -202,16 +133,19 @@ void usage_metrics(struct agent *ag, struct http_in *in)
 	};
 	auto_buf struct buf b = { 0 };
 
+	sample_fresh(ag);
 	buf_init(&b, ANSWER_MAX);
 	buf_printf(&b,
 		"# HELP nap_agent_units units known\n# TYPE nap_agent_units gauge\nnap_agent_units %zu\n",
 		ag->n);
 	for (size_t i = 0; i < ARRAY_SIZE(metrics); i++) {
-		struct metric m = { &b, metrics[i].name, metrics[i].value };
-
-		buf_printf(&b, "# HELP %s %s\n# TYPE %s %s\n", m.name, metrics[i].help, m.name,
-			metrics[i].kind);
-		each_usage(ag, sample, &m);
+		buf_printf(&b, "# HELP %s %s\n# TYPE %s %s\n", metrics[i].name, metrics[i].help,
+			metrics[i].name, metrics[i].kind);
+		for (size_t k = 0; k < ag->n; k++) {
+			if (ag->unit[k]->loaded)
+				metric_line(&b, metrics[i].name, ag->unit[k],
+					metrics[i].value(ag->unit[k]));
+		}
 	}
 	http_reply(in, 200, "text/plain; version=0.0.4", b.data, b.len);
 }

@@ -188,6 +188,59 @@ def test_a_unit_has_a_uid_of_its_own_and_another_next_time(walled):
     assert len(set(uids)) == 3
 
 
+def usage_of(agent, name):
+    r = agent.request("GET", "/nap/v1/usage", socket_name="read.sock").json()
+    return next(u for u in r["units"] if u["name"] == name)
+
+
+def history_of(agent, name):
+    return agent.request("GET", "/nap/v1/history?unit=" + name, socket_name="read.sock").json()
+
+
+def test_what_a_unit_uses_is_seen_over_kept_descriptors_and_remembered(walled):
+    """Its children count too, one that left its session as well; another unit's do not."""
+    burn = '/usr/bin/python3 -c "import time; x = bytearray(40000000); ' \
+           'any(time.sleep(0.05) or sum(range(100000)) < 0 for i in iter(int, 1))"'
+    walled.run("eater.service", ("ExecStart", "/bin/sh -c '(setsid %s &); exec %s'" % (burn, burn)))
+    walled.run("idle.service", SLEEP)
+    MIB = 1 << 20
+    until(lambda: usage_of(walled, "eater.service").get("memory_bytes", 0) > 75 * MIB, why=lambda: usage_of(walled, "eater.service"))
+    eater, idle = usage_of(walled, "eater.service"), usage_of(walled, "idle.service")
+    assert eater["memory_bytes"] < 250 * MIB and idle["memory_bytes"] < 30 * MIB
+    assert eater["pids"] >= 2 and idle["pids"] >= 1 and eater["restarts"] == 0
+    until(lambda: usage_of(walled, "eater.service")["cpu_usec"] > eater["cpu_usec"] + 200000)
+    assert usage_of(walled, "idle.service")["cpu_usec"] < 1000000
+    seconds = until(lambda: [h for h in [history_of(walled, "eater.service")["seconds"]] if len(
+        [v for v in h["memory_bytes"] if v and v > 75 * MIB]) >= 3])[0]
+    assert seconds["step"] == 1 and len(seconds["memory_bytes"]) == len(seconds["cpu_usec"])
+    assert any(v and v > 5000 for v in seconds["cpu_usec"]) and not any(v and v > 8000000 for v in seconds["cpu_usec"])
+    assert abs(seconds["until"] - time.time()) < 60
+    text = walled.request("GET", "/metrics", socket_name="read.sock").text
+    assert 'nap_unit_cpu_microseconds_total{unit="eater.service"} ' in text
+    if walled.isolation == "crun":
+        def kept():
+            fds = {}
+            for fd in os.listdir("/proc/%d/fd" % walled.process.pid):
+                with contextlib.suppress(OSError):
+                    fds[fd] = os.readlink("/proc/%d/fd/%s" % (walled.process.pid, fd))
+            return {fd: path for fd, path in fds.items() if "/nap-%d/" % walled.block in path}
+        held = kept()
+        assert len(held) == 6
+        n = len(history_of(walled, "eater.service")["seconds"]["memory_bytes"])
+        until(lambda: len(history_of(walled, "eater.service")["seconds"]["memory_bytes"]) > n)
+        assert kept() == held
+        # another run has another cgroup
+        old = walled.phase("idle.service")["pid"]
+        assert walled.put("idle.service", "loaded").status == 204
+        walled.wait("idle.service", "inactive/dead")
+        assert walled.put("idle.service", "launched").status == 204
+        until(lambda: walled.phase("idle.service")["pid"] not in (0, old) and "memory_bytes" in usage_of(walled, "idle.service"))
+        assert walled.delete("idle.service").status == 204
+        walled.wait("idle.service", None)
+        assert len(kept()) == 3
+    assert walled.request("GET", "/nap/v1/history?unit=no.service", socket_name="read.sock").status == 404
+
+
 # What does not depend on the walls
 
 

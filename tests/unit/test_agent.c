@@ -1,6 +1,7 @@
 /* nap-agent's parts that need no process: names, page tokens, contents and the journal's places. */
 #include "agent/content.h"
 #include "agent/fleet_name.h"
+#include "agent/history.h"
 #include "agent/journal.h"
 #include "base/file.h"
 
@@ -280,6 +281,51 @@ static void a_long_line_comes_in_pieces_and_a_cursor_may_stand_between(void **st
 	journal_reader_free(r);
 }
 
+static const char *of_history(const struct history *h, int64_t second, struct buf *b)
+{
+	buf_clear(b);
+	history_json(h, second, 1000000 + second, b);
+	return b->data;
+}
+
+static void a_history_is_a_value_a_second_and_one_a_minute(void **state)
+{
+	struct history *h = xcalloc(1, sizeof *h);
+	auto_buf struct buf b = { 0 };
+
+	(void)state;
+	/* 4 bytes a value, memory and CPU; beside them only what does not grow */
+	assert_true(sizeof *h <= (600 + 1440) * 2 * 4 + 64);
+	buf_init(&b, 1 << 20);
+	history_init(h);
+	assert_string_equal(of_history(h, 119, &b),
+		"{\"seconds\":{\"step\":1,\"until\":999999,\"memory_bytes\":[],\"cpu_usec\":[]},"
+		"\"minutes\":{\"step\":60,\"until\":999999,\"memory_bytes\":[],\"cpu_usec\":[]}}");
+	assert_true(history_add(h, 118, 4096, -1)); /* what it used before is not known */
+	assert_false(history_add(h, 118, 8192, 5)); /* a second has one value */
+	assert_true(history_add(h, 119, 8192, 500));
+	assert_true(history_add(h, 121, 4096, 4000)); /* nobody looked at 120: the same */
+	assert_string_equal(of_history(h, 122, &b),
+		"{\"seconds\":{\"step\":1,\"until\":1000121,\"memory_bytes\":[null,8192,4096,4096],"
+		"\"cpu_usec\":[null,500,2000,2000]},"
+		"\"minutes\":{\"step\":60,\"until\":1000119,\"memory_bytes\":[8192],\"cpu_usec\":[500]}}");
+	assert_true(history_add(h, 122, -1, -1));	 /* it does not run */
+	assert_true(history_add(h, 122 + 61, 1024, 61)); /* too long ago to say */
+	assert_non_null(strstr(of_history(h, 183, &b), "[null,8192,4096,4096,null,null,"));
+	/* two days later the rings are full, and hold the last 10 minutes and the last day */
+	for (int64_t s = 184; s < 184 + 2 * 86400; s++)
+		assert_true(history_add(h, s, s * 1024, s));
+	assert_int_equal(h->second[(183 + 2 * 86400) % 600].memory, 183 + 2 * 86400);
+	assert_int_equal(h->second[(184 + 2 * 86400) % 600].memory, 184 + 2 * 86400 - 600);
+	assert_int_equal(h->minute[(2 * 86400 / 60) % 1440].memory, 2 * 86400 + 59);
+	assert_int_equal(h->minute[(2 * 86400 / 60) % 1440].cpu, 2 * 86400 + 29);
+	assert_null(strstr(of_history(h, 184 + 2 * 86400, &b), "null"));
+	/* no clock and no size is more than 4 bytes hold */
+	assert_true(history_add(h, 200 + 2 * 86400, INT64_MAX, INT64_MAX));
+	assert_int_equal(h->second[(200 + 2 * 86400) % 600].memory, UINT32_MAX - 1);
+	free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +336,7 @@ int main(void)
 		cmocka_unit_test(a_contents_hash_is_fleets),
 		cmocka_unit_test(long_and_short_texts_have_the_hashes_of_RFC_3174),
 		cmocka_unit_test(contradictions_are_refused_with_fleets_words),
+		cmocka_unit_test(a_history_is_a_value_a_second_and_one_a_minute),
 		cmocka_unit_test_setup_teardown(
 			streams_are_merged_by_time_over_rotated_files, open_folder, close_folder),
 		cmocka_unit_test_setup_teardown(
