@@ -100,6 +100,16 @@ database_first_login() {
 	rm -f "$S/work/admin-token"
 }
 
+# No instance runs: none is ready until it is heard of again.
+database_units_ended() {
+	pg=$(database_bin)
+	sql -d nap <<-'EOSQL'
+		DELETE FROM announcement;
+		UPDATE instance SET ready_at = NULL, state = 'restarting', since = now()
+			WHERE want <> 'gone' AND state IN ('ready', 'unhealthy');
+	EOSQL
+}
+
 database_engine() { # [ANSWER]
 	if [ ! -e "$S/block" ] || [ ! -S "$S/run/db/.s.PGSQL.5432" ]; then
 		say "nothing runs in \"$S\""

@@ -223,6 +223,13 @@ services_stop() {
 	say "stopped; ./up starts it again, its apps too"
 }
 
+# The agent's units have ended: what was heard of them is no more so, and no address leads to them. The next start would
+# route to them before they listen again. The worker's lead has ended too, and is the only other writer of both.
+services_unroute() {
+	database_units_ended
+	sed -i '/^map \$nap_app \$nap_upstream {/,/^}/{/^\t[0-9]/d}' "$S/nginx/routes.conf"
+}
+
 services_stop_all() {
 	local name left i list
 	# first the one that would start the others again
@@ -230,6 +237,7 @@ services_stop_all() {
 	pkill -KILL -F "$S/service/supervisor/pid" 2>/dev/null || true
 	sv -w 20 force-shutdown "$S"/service/{jobs-*,quick,lead,logs} || true
 	if service_up agent; then "$S/bin/nap-agent" --stop-all --state "$S" || true; fi
+	[ -n "$engine" ] || services_unroute || true
 	sv -w 10 force-shutdown "$S"/service/{agent,front,apps,api,login,wait,stream,git,push} || true
 	sv -w 30 force-shutdown "$S/service/postgres" || true
 	for ((i = 0; i < 20; i++)); do

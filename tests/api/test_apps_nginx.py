@@ -28,48 +28,98 @@ class App(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"ok")
 
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def log_message(self, *a):
         pass
 
 
+class Stack:
+    """the two nginx, and an app on the host web-acme; dead-acme has an instance that is not there, some-acme one of three"""
+
+    def __init__(self, state):
+        self.state = state
+        self.app = ThreadingHTTPServer(("127.0.0.1", 0), App)
+        threading.Thread(target=self.app.serve_forever, daemon=True).start()
+        with socket.create_server(("127.0.0.1", 0)) as a, socket.create_server(("127.0.0.1", 0)) as b, \
+                socket.create_server(("127.0.0.1", 0)) as c:
+            dead, more, self.port = (s.getsockname()[1] for s in (a, b, c))
+        words = {"@S@": str(state), "@LISTEN@": "127.0.0.1", "@PORT@": str(self.port), "@NAMES@": "localhost",
+                 "@APPS@": "*.localhost", "@WAIT_MAX@": "4"}
+        for f in os.listdir(TOP + "/nginx"):
+            with open(TOP + "/nginx/" + f) as t:
+                text = t.read()
+            for word, value in words.items():
+                text = text.replace(word, value)
+            (state / "nginx" / f).write_text(text)
+        (state / "nginx/routes.conf").write_text(
+            'map "" $nap_generation { default "1.1"; }\n'
+            'map $host $nap_app { default "1"; dead-acme.localhost "2"; some-acme.localhost "3"; off-acme.localhost "4"; }\n'
+            'upstream app_3 { random two least_conn; server 127.0.0.1:%d max_fails=1 fail_timeout=2s;'
+            ' server 127.0.0.1:%d max_fails=1 fail_timeout=2s; server 127.0.0.1:%d max_fails=1 fail_timeout=2s; keepalive 16; }\n'
+            'map $nap_app $nap_upstream { default "127.0.0.1:%d"; 2 "127.0.0.1:%d"; 3 app_3; 4 ""; }\n'
+            'map $nap_app $nap_page { default starting; 4 stopped; }\n'
+            % (dead, more, self.app.server_port, self.app.server_port, dead))
+        self.nginx = {n: self.start(n) for n in ("apps", "front")}
+
+    def start(self, name):
+        p = subprocess.Popen(["nginx", "-p", str(self.state / "nginx"), "-c", name + ".conf"],
+                             stderr=open(self.state / ("said." + name), "wb"))
+        socket_of = {"apps": "run/web/apps.sock", "front": "run/node/node.sock"}[name]
+        wait_until(lambda: p.poll() is not None or (self.state / socket_of).exists())
+        return p
+
+    def ask(self, host, front=False, method="GET", body=None):
+        """(status, Retry-After, text, headers)"""
+        for name, p in self.nginx.items():
+            assert p.poll() is None or name == "apps", (self.state / ("said." + name)).read_text()
+        c = http.client.HTTPConnection(host, timeout=20)
+        if front:
+            c.sock = socket.create_connection(("127.0.0.1", self.port), 20)
+        else:
+            c.sock = socket.socket(socket.AF_UNIX)
+            c.sock.connect(str(self.state / "run/web/apps.sock"))
+        c.request(method, "/", body)
+        r = c.getresponse()
+        text = r.read().decode()
+        c.close()
+        return r.status, r.headers["Retry-After"], text, r.msg
+
+    def end(self):
+        for p in self.nginx.values():
+            p.terminate()
+        for p in self.nginx.values():
+            p.wait(20)
+        self.app.shutdown()
+        self.app.server_close()
+
+
 @pytest.fixture(scope="module")
-def visit(tmp_path_factory):
-    """visit(headers of the app) -> the Set-Cookie headers that the visitor gets"""
+def stack(tmp_path_factory):
     state = tmp_path_factory.mktemp("apps")
-    for d in ("run/web", "nginx/tmp"):
+    for d in ("run/web", "run/git", "run/node", "nginx/tmp"):
         os.makedirs(state / d)
     for p in (state, *state.parents, state / "nginx/tmp"):
         if str(p).startswith("/tmp/"):
             os.chmod(p, 0o777 if p.name == "tmp" else 0o755)
-    app = ThreadingHTTPServer(("127.0.0.1", 0), App)
-    threading.Thread(target=app.serve_forever, daemon=True).start()
-    for f in os.listdir(TOP + "/nginx"):
-        with open(TOP + "/nginx/" + f) as t:
-            (state / "nginx" / f).write_text(t.read().replace("@S@", str(state)))
-    (state / "nginx/routes.conf").write_text(
-        'map "" $nap_generation { default "1.1"; }\nmap $host $nap_app { default "1"; }\n'
-        'map $host $nap_upstream { default "127.0.0.1:%d"; }\nmap $host $nap_page { default ""; }\n' % app.server_port)
-    nginx = subprocess.Popen(["nginx", "-p", str(state / "nginx"), "-c", "apps.conf"],
-                             stderr=open(state / "said", "wb"))
-    wait_until(lambda: nginx.poll() is not None or (state / "run/web/apps.sock").exists())
+    s = Stack(state)
+    yield s
+    s.end()
 
+
+@pytest.fixture
+def visit(stack):
+    """visit(headers of the app) -> the Set-Cookie headers that the visitor gets"""
     def get(*headers):
-        assert nginx.poll() is None, (state / "said").read_text()
         App.answer = headers
-        c = http.client.HTTPConnection("web-acme.localhost")
-        c.sock = socket.socket(socket.AF_UNIX)
-        c.sock.connect(str(state / "run/web/apps.sock"))
-        c.request("GET", "/")
-        r = c.getresponse()
-        assert (r.status, r.read()) == (200, b"ok")
-        c.close()
-        return r.msg.get_all("Set-Cookie")
+        status, _, text, msg = stack.ask("web-acme.localhost")
+        assert (status, text) == (200, "ok")
+        return msg.get_all("Set-Cookie")
 
     yield get
-    nginx.terminate()
-    nginx.wait(20)
-    app.shutdown()
-    app.server_close()
+    App.answer = []
 
 
 def cookies(*values):
@@ -88,3 +138,33 @@ def test_an_apps_own_cookies_pass_as_they_are(visit):
     assert visit(*cookies(*own)) == own
     assert visit() is None
     assert visit(*cookies("d=4; Domain=localhost")) == ["d=4; Domain=web-acme.localhost"]
+
+
+def is_naps(text, title):
+    return "<title>%s</title>" % title in text and "nginx" not in text
+
+
+def test_an_instance_that_is_not_there_is_naps_page_and_not_nginxs(stack):
+    for front in (False, True):
+        status, again, text, _ = stack.ask("dead-acme.localhost", front)
+        assert (status, again) == (502, "2") and is_naps(text, "Starting")
+        status, again, text, _ = stack.ask("off-acme.localhost", front)
+        assert (status, again) == (503, None) and is_naps(text, "Stopped")
+
+
+def test_what_a_dead_instance_refused_another_one_answers(stack):
+    for n in range(12):
+        assert stack.ask("some-acme.localhost", front=n % 2)[0] == 200
+        # it was refused before a byte of it was sent: what must not be repeated goes on too
+        assert stack.ask("some-acme.localhost", front=n % 2, method="POST", body=b"x")[0] == 200
+
+
+def test_without_the_apps_nginx_visitors_see_naps_page(stack):
+    stack.nginx["apps"].terminate()
+    stack.nginx["apps"].wait(20)
+    status, again, text, _ = stack.ask("web-acme.localhost", front=True)
+    assert (status, again) == (503, "2") and is_naps(text, "Not available")
+    (stack.state / "run/web/apps.sock").unlink(missing_ok=True)
+    assert stack.ask("web-acme.localhost", front=True)[:2] == (503, "2")
+    stack.nginx["apps"] = stack.start("apps")
+    assert stack.ask("web-acme.localhost", front=True)[:3] == (200, None, "ok")
