@@ -90,8 +90,8 @@ void node_report(struct node *n, const char *body);
 /* home/UNIT/limit; false: there is none */
 bool node_limit_read(struct node *n, int64_t *ret_limit, int64_t *ret_floor);
 NODISCARD bool node_limit_keep(struct node *n, int64_t limit, int64_t floor, struct err *e);
-/* NULL: what is there already before a start leaves room. Else why not: "disk: 1.2 GiB of 1 GiB used" */
-const char *node_over(struct node *n, int64_t limit);
+/* Of what a unit and its app keep over its ends: outputs, how it ended, $NAP_DATA. Beyond most it stops counting. */
+int64_t node_kept_bytes(struct node *n, int64_t most);
 
 /* a folder of the program's own: 0700 and its user's, or open to whoever is let in by a mount */
 NODISCARD bool node_folder(struct node *n, const char *path, struct err *e);

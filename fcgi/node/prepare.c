@@ -11,10 +11,12 @@
 #include <poll.h>
 #include <sys/stat.h>
 
-#define PATIENCE_MS 240000 /* below the unit's TimeoutStartSec= */
-#define MAX_UNIT    (8 * MAX_BODY_BYTES)
-#define MAX_BACKOFF INT64_C(60000000)
-#define REFUSED_MS  60000
+#define PATIENCE_MS   240000 /* below the unit's TimeoutStartSec= */
+#define MAX_UNIT      (8 * MAX_BODY_BYTES)
+#define MAX_BACKOFF   INT64_C(60000000)
+#define CLEAN_UP_PART 16 /* of what a unit may take */
+#define COUNT_TIMES   16 /* its limit, at the most */
+#define CLEAN_UP_MIN  (1 << 20)
 
 /* ---- what nap says of the unit ---- */
 
@@ -291,20 +293,29 @@ static void trim_cache(struct node *n, int64_t most)
 		(void)die(&e);
 }
 
-/* No start where what is kept has used up all of it already: ERR_TOO_LARGE "disk". */
+/*
+ * Who keeps more than it may, or nearly so, can still be started: nobody but the app itself can clean up $NAP_DATA. That
+ * run may take what is kept and a little more, so it can go on to shrink but not to grow. It starts because a person asks:
+ * what was ended by its disk is not started again by itself.
+ */
 static bool keep_limit(struct node *n, const json_t *unit, bool build, struct err *e)
 {
 	struct limit limit = limit_of(unit);
-	const char *over;
+	char used[BYTES_TEXT_SIZE], most[BYTES_TEXT_SIZE], room[BYTES_TEXT_SIZE];
+	int64_t kept, spare = MAX(limit.most / CLEAN_UP_PART, (int64_t)CLEAN_UP_MIN);
 
 	if (limit.most <= 0)
 		return true;
 	if (build)
 		trim_cache(n, limit.most);
-	over = node_over(n, limit.most);
-	if (over)
-		return err_set(e, ERR_TOO_LARGE, "disk", "%s", over);
-	return node_limit_keep(n, limit.most, limit.floor, e);
+	kept = node_kept_bytes(n, MIN(limit.most, INT64_MAX / COUNT_TIMES / 2) * COUNT_TIMES);
+	if (kept > limit.most)
+		(void)fprintf(stderr,
+			"nap: disk: %s of %s used before it starts; this run may take %s more, to clean up\n",
+			bytes_text(used, kept), bytes_text(most, limit.most),
+			bytes_text(room, spare));
+	return node_limit_keep(
+		n, kept + spare > limit.most ? kept + spare : limit.most, limit.floor, e);
 }
 
 static bool make_all(struct node *n, const json_t *unit, struct err *e)
@@ -319,24 +330,6 @@ static bool make_all(struct node *n, const json_t *unit, struct err *e)
 		return false;
 	return keep_limit(n, unit, build, e) && node_view_make(n, *tree ? tree : NULL, e) &&
 	       self_files(n, unit, build, e) && mark(n, e);
-}
-
-/* As one that gave up: it stays so until a person starts it again. systemd would try again at once, and is made to wait. */
-static int refuse(struct node *n, const char *why)
-{
-	auto_buf struct buf b;
-
-	buf_init(&b, 65536);
-	buf_puts(&b, "{\"run_id\":");
-	buf_json(&b, n->invocation, strlen(n->invocation));
-	buf_printf(&b, ",\"started_us\":null,\"ended_us\":%lld,\"result\":\"disk\",\"reason\":",
-		(long long)clock_now_us());
-	buf_json(&b, why, strlen(why));
-	buf_putc(&b, '}');
-	node_report(n, b.data);
-	if (getppid() == 1)
-		(void)poll(NULL, 0, REFUSED_MS);
-	return UNIT_EXIT_GAVE_UP;
 }
 
 int node_prepare(struct node *n)
@@ -357,7 +350,5 @@ int node_prepare(struct node *n)
 	json_decref(unit);
 	if (!ok)
 		(void)fprintf(stderr, "nap: could not prepare this instance: %s\n", e.msg);
-	if (!ok && streq(e.code, "disk"))
-		return refuse(n, e.msg);
 	return ok ? 0 : 1;
 }

@@ -246,18 +246,12 @@ bool node_limit_keep(struct node *n, int64_t limit, int64_t floor, struct err *e
 	return file_replace(limit_path(n), text, strlen(text), 0600, e);
 }
 
-const char *node_over(struct node *n, int64_t limit)
+int64_t node_kept_bytes(struct node *n, int64_t most)
 {
 	static const char *const kept[] = { "out", "exit", "data/." };
 	struct disk_count c = { 0 };
-	char used[BYTES_TEXT_SIZE], most[BYTES_TEXT_SIZE];
-	int64_t bytes;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-		files_measure(&c, arena_printf(n->a, "%s/%s", n->dir, kept[i]), limit);
-	bytes = disk_count_end(&c);
-	if (bytes <= limit)
-		return NULL;
-	return arena_printf(
-		n->a, "disk: %s of %s used", bytes_text(used, bytes), bytes_text(most, limit));
+		files_measure(&c, arena_printf(n->a, "%s/%s", n->dir, kept[i]), most);
+	return disk_count_end(&c);
 }
