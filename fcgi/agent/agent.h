@@ -86,11 +86,14 @@ struct agent_unit {
 struct agent_disk {
 	pid_t pid;  /* of the measurement that runs; 0: none */
 	int answer; /* where it writes to */
-	int64_t started_ms, rest_until;
+	int64_t started_ms, rest_until, hurry_until;
+	int64_t next_ms, seen_bytes;	/* the next look, and what was free at the last */
 	int64_t free_bytes, free_files; /* most that was free since it was started */
 	bool few_files;
 	int64_t floor; /* what units want free; 0: not known */
+	int64_t room;  /* of the one that came nearest to what it may take */
 	size_t units;  /* that it found running */
+	bool resumed;  /* what an agent before had begun is done */
 };
 
 struct agent {

@@ -17,8 +17,12 @@
 #define FIRST_MS      2000  /* after a start, so that there is something to compare with */
 #define WRITTEN_BYTES (INT64_C(32) << 20)
 #define WRITTEN_FILES 8192
+#define FLOOD_BYTES   (INT64_C(1) << 20) /* since the look before: look again soon */
+#define FLOOD_TICK_MS 50
+#define ROOM_MIN      (INT64_C(8) << 20) /* less room than this is waited for */
 #define GROWN_BYTES   (INT64_C(4) << 20) /* less is no growth that fills a disk */
 #define REST_FACTOR   10
+#define HURRY_FACTOR  4
 #define REST_MAX_MS   60000
 #define ANSWER_MAX    (16 * 1024 * 1024)
 
@@ -66,47 +70,97 @@ static void measure(struct agent *ag, const struct agent_disk *now)
 	if (d->answer >= 0)
 		(void)close(d->answer);
 	d->answer = -1;
-	d->rest_until = d->started_ms + REST_MAX_MS;
+	d->rest_until = d->hurry_until = d->started_ms + REST_MAX_MS;
+}
+
+static char *over_path(const struct agent *ag, const struct agent_unit *u)
+{
+	auto_free char *more = xasprintf("%s/over", u->folder);
+
+	return agent_path(ag, "unit", more);
+}
+
+static void kill_unit(struct agent *ag, struct agent_unit *u)
+{
+	bool gone;
+
+	super_sweep(ag, &u, 1, &gone);
+	/* no cgroup and no user of its own: with its first process the sandbox ends */
+	if (u->phase.pid > 1)
+		(void)kill(u->phase.pid, SIGKILL);
+}
+
+/* "over" first: nap-unit's finish looks for it, and does not start the unit again */
+static void end_unit(struct agent *ag, struct agent_unit *u, const char *reason)
+{
+	auto_free char *path = over_path(ag, u);
+	struct err e = { 0 };
+
+	LOG(WARNING, "agent.disk", KV("unit", u->name), KV("why", reason));
+	if (!file_replace(path, reason, strlen(reason), 0600, &e))
+		LOG(WARNING, "agent.disk", KV("unit", u->name), KV("why", e.msg));
+	kill_unit(ag, u);
+}
+
+/* What an agent before had decided to end, and did not live to: the word is given, and must not be told of a later end. */
+static void resume(struct agent *ag)
+{
+	for (size_t i = 0; i < ag->n; i++) {
+		auto_free char *path = over_path(ag, ag->unit[i]);
+
+		if (!is_watched(ag->unit[i]) || access(path, F_OK) < 0)
+			continue;
+		LOG(WARNING, "agent.disk", KV("unit", ag->unit[i]->name),
+			KV("why", "an agent before had begun to end it"));
+		kill_unit(ag, ag->unit[i]);
+	}
+	ag->disk.resumed = true;
+}
+
+/* somebody may have more than it may by now: so much was written, whoever wrote it */
+static bool hurries(const struct agent *ag, int64_t written)
+{
+	const struct agent_disk *d = &ag->disk;
+	int64_t room = d->units == watched(ag) ? MAX(d->room, ROOM_MIN) : WRITTEN_BYTES;
+
+	return written >= room;
+}
+
+static bool is_due(const struct agent *ag, const struct agent_disk *now, int64_t at)
+{
+	const struct agent_disk *d = &ag->disk;
+
+	return now->free_bytes <= d->free_bytes - WRITTEN_BYTES ||
+	       now->free_files <= d->free_files - WRITTEN_FILES || now->few_files ||
+	       (d->floor && now->free_bytes < d->floor) || at >= d->started_ms + MEASURE_MS ||
+	       (d->units != watched(ag) && at >= d->started_ms + FIRST_MS);
 }
 
 int disk_tick(struct agent *ag)
 {
 	struct agent_disk *d = &ag->disk, now = { 0 };
 	int64_t at = clock_mono_ms();
+	bool flood, hurry;
 
+	if (!d->resumed)
+		resume(ag);
 	if (d->pid > 0 || !watched(ag))
 		return -1;
-	if (at < d->rest_until)
-		return (int)(d->rest_until - at);
+	if (at < d->next_ms)
+		return (int)(d->next_ms - at);
 	if (!free_space(ag, &now))
 		return -1;
+	flood = d->seen_bytes - now.free_bytes >= FLOOD_BYTES;
+	d->seen_bytes = now.free_bytes;
+	d->next_ms = at + (flood ? FLOOD_TICK_MS : DISK_TICK_MS);
 	if (d->free_bytes < now.free_bytes)
 		d->free_bytes = now.free_bytes;
 	if (d->free_files < now.free_files)
 		d->free_files = now.free_files;
-	if (now.free_bytes <= d->free_bytes - WRITTEN_BYTES ||
-		now.free_files <= d->free_files - WRITTEN_FILES || now.few_files ||
-		(d->floor && now.free_bytes < d->floor) || at >= d->started_ms + MEASURE_MS ||
-		(d->units != watched(ag) && at >= d->started_ms + FIRST_MS))
+	hurry = hurries(ag, d->free_bytes - now.free_bytes);
+	if (at >= (hurry ? d->hurry_until : d->rest_until) && (hurry || is_due(ag, &now, at)))
 		measure(ag, &now);
-	return DISK_TICK_MS;
-}
-
-/* "over" first: nap-unit's finish looks for it, and does not start the unit again */
-static void end_unit(struct agent *ag, struct agent_unit *u, const char *reason)
-{
-	auto_free char *more = xasprintf("%s/over", u->folder),
-		       *path = agent_path(ag, "unit", more);
-	struct err e = { 0 };
-	bool gone;
-
-	LOG(WARNING, "agent.disk", KV("unit", u->name), KV("why", reason));
-	if (!file_replace(path, reason, strlen(reason), 0600, &e))
-		LOG(WARNING, "agent.disk", KV("unit", u->name), KV("why", e.msg));
-	super_sweep(ag, &u, 1, &gone);
-	/* no cgroup and no user of its own: with its first process the sandbox ends */
-	if (u->phase.pid > 1)
-		(void)kill(u->phase.pid, SIGKILL);
+	return (int)(d->next_ms - at);
 }
 
 struct measured {
@@ -162,7 +216,7 @@ static void judge(struct agent *ag, struct slice rest)
 	struct measured m, most = { .grown = GROWN_BYTES };
 	struct agent_disk now = { 0 };
 	struct slice line;
-	int64_t floor = 0;
+	int64_t floor = 0, room = INT64_MAX;
 	bool ended = false;
 
 	while (slice_line(&rest, &line)) {
@@ -171,6 +225,7 @@ static void judge(struct agent *ag, struct slice rest)
 		if (!read_line(ag, line, &m))
 			continue;
 		floor = MAX(floor, m.floor);
+		room = MIN(room, m.limit - m.bytes);
 		if (m.bytes > m.limit) {
 			auto_free char *reason = xasprintf("disk: %s of %s used",
 				bytes_text(used, m.bytes), bytes_text(limit, m.limit));
@@ -182,6 +237,7 @@ static void judge(struct agent *ag, struct slice rest)
 		}
 	}
 	ag->disk.floor = floor;
+	ag->disk.room = room;
 	/* who was over it has given room already */
 	if (!ended && most.unit && free_space(ag, &now) &&
 		(now.few_files || now.free_bytes < floor))
@@ -200,6 +256,7 @@ void disk_reaped(struct agent *ag, pid_t pid, int status)
 		return;
 	d->pid = 0;
 	d->rest_until = clock_mono_ms() + MIN(took * REST_FACTOR, (int64_t)REST_MAX_MS);
+	d->hurry_until = clock_mono_ms() + MIN(took * HURRY_FACTOR, (int64_t)REST_MAX_MS);
 	d->units = watched(ag);
 	if (status == 0 && fstat(d->answer, &st) == 0 && st.st_size <= ANSWER_MAX) {
 		text = xcalloc((size_t)st.st_size + 1, 1);

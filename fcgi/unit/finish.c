@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 
@@ -139,15 +140,19 @@ static void stop_post(const struct unit *u, const struct unit_end *end, const ch
 	}
 }
 
-/* why the agent ended it; NULL: it did not */
-static const char *ended_by_agent(const struct unit *u)
+/* Why the agent ended it; NULL: it did not, or it had only begun to when the unit ended by itself. */
+static const char *ended_by_agent(const struct unit *u, const struct unit_end *end)
 {
+	/* of a sandbox that was killed from within, crun and bwrap make a status */
+	bool killed = end->code < 0 ? end->signal == SIGKILL : end->code == 128 + SIGKILL;
 	struct err ignored;
 	char *text;
 
 	if (!file_read(unit_path(u, "over"), 256, u->a, &text, NULL, &ignored))
 		return NULL;
 	(void)unlink(unit_path(u, "over"));
+	if (!killed)
+		return NULL;
 	text[strcspn(text, "\n")] = '\0';
 	return text;
 }
@@ -172,7 +177,7 @@ int unit_finish(struct unit *u, int code, int signal_number)
 	(void)unit_state_read(u, &before);
 	if (!told)
 		end = end_from_runsv(u, code, signal_number);
-	reason = ended_by_agent(u);
+	reason = ended_by_agent(u, &end);
 	if (reason) {
 		end.result = "disk";
 		unit_event(u, "%s: %s", u->name, reason);

@@ -1,6 +1,7 @@
 """No unit fills the disk: what takes more than it may is ended, alone and for good; svlogd bounds what it prints."""
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -87,6 +88,21 @@ def test_who_takes_more_than_it_may_is_ended_alone_and_stays_so(walled):
     until(lambda: walled.unit_json("file@1.service")["currentState"] == "loaded")
     walled.put("file@1.service", "launched")
     walled.wait("file@1.service", "active")
+
+
+def test_what_an_agent_had_begun_to_end_the_next_one_ends(walled):
+    """An agent that died between its word and the kill; what ended by itself meanwhile did not end by its disk."""
+    run(walled, "quiet@1.service", QUIET, 64 * MIB)
+    run(walled, "own@1.service", "until [ -e /run/nap-exit/end ]; do sleep 0.1; done; exit 3", 64 * MIB)
+    for name in ("quiet@1.service", "own@1.service"):
+        with open(walled.path("unit", name, "over"), "w") as f:
+            f.write("disk: 65 MiB of 64 MiB used")
+    open(walled.path("lib", "nap", "own@1.service", "exit", "end"), "w").close()
+    until(lambda: walled.phase("own@1.service")["restarts"] > 0)
+    assert not [m for m in walled.messages("own@1.service", "UNIT") if "disk" in m]
+    walled.stop(signal.SIGKILL)
+    walled.start()
+    assert ended(walled, "quiet@1.service").endswith("disk: 65 MiB of 64 MiB used")
 
 
 def test_where_little_is_left_who_grows_most_is_ended(walled):
