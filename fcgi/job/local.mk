@@ -11,6 +11,7 @@ libnap_a_SOURCES += \
 	%D%/keep.c %D%/keep.h \
 	%D%/kinds.h \
 	%D%/lease.c %D%/lease.h \
+	%D%/link.c %D%/link.h \
 	%D%/members.c \
 	%D%/pack.c %D%/pack.h \
 	%D%/pool.c %D%/pool.h \

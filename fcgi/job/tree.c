@@ -1,8 +1,10 @@
 #include "job/tree.h"
 
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "job/disk.h"
+#include "job/link.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +12,8 @@
 #include <sodium.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+
+#define MAX_CHANGES (64 * 1024 * 1024)
 
 struct count {
 	int64_t entries, bytes, submodules;
@@ -145,67 +149,93 @@ static bool export_all(
 	return r.status == 0 || unpack_failed(job, &r, e);
 }
 
-/* the paths that differ, each ended by NUL, deleted ones removed from the linked copy before */
-static bool changed_paths(struct job *job, const char *from, const char *commit, const char *to,
-	struct proc_result *ret, struct err *e)
+/* what differs between two commits: each path ended by NUL, all of them and those that are still there */
+struct changes {
+	struct buf all, kept;
+	bool attributes; /* .gitattributes among them: other files may come out differently too */
+};
+
+static void changes_release(struct changes *c)
 {
-	const char *const gone[] = { "diff-tree", "-r", "-z", "--name-only", "--no-renames", from,
-		commit, NULL };
-	const char *const kept[] = { "diff-tree", "-r", "-z", "--name-only", "--no-renames",
-		"--diff-filter=d", from, commit, NULL };
+	buf_release(&c->all);
+	buf_release(&c->kept);
+}
+
+/* git diff-tree --raw -z: ":MODE MODE ID ID STATUS" NUL PATH NUL */
+static bool read_changes(
+	struct job *job, const char *from, const char *commit, struct changes *ret, struct err *e)
+{
+	const char *const args[] = { "diff-tree", "-r", "-z", "--raw", "--no-renames", from, commit,
+		NULL };
 	struct proc_result r;
 
-	if (!git_run(job, &(struct git_run){ .args = gone, .max = 64 * 1024 * 1024 }, &r, e))
+	if (!git_run(job, &(struct git_run){ .args = args, .max = MAX_CHANGES }, &r, e))
 		return false;
 	if (r.status != 0 || r.truncated)
 		return err_set(e, ERR_INTERNAL, "git_failed", "could not compare two commits");
-	for (size_t at = 0; at < r.out_len; at += strlen(r.out + at) + 1)
-		if (!tree_remove(arena_printf(&job->a, "%s/%s", to, r.out + at), e))
-			return false;
-	if (!git_run(job, &(struct git_run){ .args = kept, .max = 64 * 1024 * 1024 }, ret, e))
-		return false;
-	return (ret->status == 0 && !ret->truncated) ||
-	       err_set(e, ERR_INTERNAL, "git_failed", "could not compare two commits");
+	for (size_t at = 0; at < r.out_len;) {
+		const char *what = r.out + at, *path = what + strlen(what) + 1;
+
+		buf_add(&ret->all, path, strlen(path) + 1);
+		if (!ends_with(what, " D"))
+			buf_add(&ret->kept, path, strlen(path) + 1);
+		ret->attributes = ret->attributes || streq(path, ".gitattributes") ||
+				  ends_with(path, "/.gitattributes");
+		at = (size_t)(path - r.out) + strlen(path) + 1;
+	}
+	return true;
 }
 
-static bool export_changed(struct job *job, const char *commit, const char *before_commit,
+/* new files and the folders above them: what comes out of git is 0644 or 0755 less the umask */
+static bool open_path(struct job *job, const char *root, const char *path, struct err *e)
+{
+	char *whole = arena_printf(&job->a, "%s/%s", root, path);
+	struct stat st;
+
+	for (char *slash = whole + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		if (chmod(whole, 0777) < 0)
+			return err_errno(e, "could not set modes below \"%s\"", root);
+		*slash = '/';
+	}
+	/* a submodule is no file */
+	if (lstat(whole, &st) < 0)
+		return errno == ENOENT || err_errno(e, "could not read \"%s\"", whole);
+	return open_entry(whole, &st, 0, NULL) == 0 ||
+	       err_errno(e, "could not set modes below \"%s\"", root);
+}
+
+static bool export_changed(struct job *job, const char *commit, const struct changes *c,
 	const char *before_tree, const char *to, const char *index, struct err *e)
 {
-	const char *const copy[] = { "cp", "-al", "--", before_tree, to, NULL };
-	struct argv link = { 0 };
 	const char *const env[] = { arena_printf(&job->a, "GIT_INDEX_FILE=%s", index),
 		arena_printf(&job->a, "GIT_WORK_TREE=%s", to), NULL };
 	const char *const read[] = { "read-tree", commit, NULL };
 	const char *const out[] = { "checkout-index", "--force", "-z", "--stdin",
 		arena_printf(&job->a, "--prefix=%s/", to), NULL };
-	struct proc_result r, paths;
+	struct proc_result r;
 
-	job_child(job, &link);
-	for (const char *const *p = copy; *p; p++)
-		argv_add(&link, &job->a, *p);
-	if (!proc_run(&(struct proc_spec){ .argv = link.v,
-			      .timeout_ms = 600000,
-			      .max_bytes = 4096,
-			      .go_on = job_goes_on,
-			      .ctx = job },
-		    &job->a, &r, e))
+	if (!link_folder(before_tree, to, e))
 		return false;
-	if (r.cancelled)
-		return job_stopped(job, e);
+	for (size_t at = 0; at < c->all.len; at += strlen(c->all.data + at) + 1)
+		if (!tree_remove(arena_printf(&job->a, "%s/%s", to, c->all.data + at), e))
+			return false;
+	if (c->kept.len == 0)
+		return true;
+	if (!git_run(job, &(struct git_run){ .args = read, .env = env }, &r, e) ||
+		(r.status == 0 && !git_run(job,
+					  &(struct git_run){ .args = out,
+						  .env = env,
+						  .input = c->kept.data,
+						  .input_len = c->kept.len },
+					  &r, e)))
+		return false;
 	if (r.status != 0)
 		return unpack_failed(job, &r, e);
-	if (!changed_paths(job, before_commit, commit, to, &paths, e) ||
-		!git_run(job, &(struct git_run){ .args = read, .env = env }, &r, e))
-		return false;
-	if (r.status == 0 && paths.out_len &&
-		!git_run(job,
-			&(struct git_run){ .args = out,
-				.env = env,
-				.input = paths.out,
-				.input_len = paths.out_len },
-			&r, e))
-		return false;
-	return r.status == 0 || unpack_failed(job, &r, e);
+	for (size_t at = 0; at < c->kept.len; at += strlen(c->kept.data + at) + 1)
+		if (!open_path(job, to, c->kept.data + at, e))
+			return false;
+	return true;
 }
 
 static bool sync_all(const char *path, struct err *e)
@@ -233,19 +263,29 @@ bool tree_make(struct job *job, const char *commit, const char *id, const char *
 	const char *index = arena_printf(&job->a, "%s.index", made);
 	const char *before =
 		before_id ? arena_printf(&job->a, "%s/tree/%s", job->cfg->state, before_id) : NULL;
-	bool linked = before && before_commit && access(before, F_OK) == 0, ok;
+	struct changes c = { 0 };
 	struct err ignored;
+	bool ok;
 
 	if (tree_is_there(job, id))
 		return true;
-	if (!tree_remove(made, e))
-		return false;
-	if (linked)
-		ok = export_changed(job, commit, before_commit, before, made, index, e);
-	else
-		ok = dir_make(made, 0777, e) && export_all(job, commit, made, index, e);
-	ok = ok && tree_remove(arena_printf(&job->a, "%s/profile", made), e) &&
-	     open_modes(made, e) && sync_all(made, e);
+	buf_init(&c.all, MAX_CHANGES);
+	buf_init(&c.kept, MAX_CHANGES);
+	ok = tree_remove(made, e);
+	if (ok && before && before_commit && access(before, F_OK) == 0) {
+		ok = read_changes(job, before_commit, commit, &c, e);
+		if (ok && !c.attributes)
+			ok = export_changed(job, commit, &c, before, made, index, e);
+		else
+			before = NULL;
+	} else {
+		before = NULL;
+	}
+	if (ok && !before)
+		ok = dir_make(made, 0777, e) && export_all(job, commit, made, index, e) &&
+		     open_modes(made, e);
+	ok = ok && tree_remove(arena_printf(&job->a, "%s/profile", made), e) && sync_all(made, e);
+	changes_release(&c);
 	if (ok && rename(made, to) < 0 && errno != EEXIST && errno != ENOTEMPTY)
 		ok = err_errno(e, "could not put tree \"%s\" in place", id);
 	(void)!tree_remove(index, &ignored);

@@ -105,6 +105,35 @@ def room(*folders):
     return sum(found.values())
 
 
+def test_a_second_tree_is_the_first_by_links_with_its_changes_in_it(jobs):
+    """what is the same is linked, what differs is new; where attributes change, files that do not differ come out anew"""
+    source = {"profile": "memory: 64m\ncommand: a\n", "a/same": "1", "a/b/c.txt": "one\n", "gone/x": "1", "swap": "file"}
+    app, _, _ = jobs.deploy("links", source)
+    second = {**source, "a/b/c.txt": "two\n", "a/b/new/n.sh": "n", "swap/in": "folder"}
+    del second["gone/x"], second["swap"]
+
+    def tree(changed, note):
+        subprocess.run(["git", "-C", jobs.path("source/links"), "rm", "-qr", "."], check=True)
+        jobs.repository("links", changed, note)
+        assert jobs.ended(jobs.submit(app, "deploy"))["state"] == "succeeded"
+        return jobs.path("tree/" + jobs.value("SELECT tree FROM release WHERE app_id = %d ORDER BY number DESC LIMIT 1" % app))
+
+    def files(top):
+        found = {os.path.relpath(os.path.join(at, f), top): os.path.join(at, f) for at, _, names in os.walk(top) for f in names}
+        return {name: open(path, "rb").read().decode() for name, path in found.items()}
+
+    first = jobs.path("tree/" + jobs.value("SELECT tree FROM release WHERE app_id = %d" % app))
+    linked = tree(second, "second")
+    assert files(linked) == {k: v for k, v in second.items() if k != "profile"}
+    assert files(first) == {k: v for k, v in source.items() if k != "profile"}
+    assert os.stat(linked + "/a/same").st_ino == os.stat(first + "/a/same").st_ino
+    for at, folders, names in os.walk(linked):
+        assert all(os.stat(os.path.join(at, d)).st_mode & 0o7777 == 0o777 for d in folders), at
+        assert all(os.stat(os.path.join(at, f)).st_mode & 0o7777 == 0o666 for f in names), at
+    crlf = tree({**second, ".gitattributes": "*.txt text eol=crlf\n"}, "third")
+    assert files(crlf)["a/b/c.txt"] == "two\r\n"
+
+
 def test_the_disk_is_counted_and_its_quota_kept(jobs):
     source = {"profile": "memory: 64m\ncommand: a\n", "big": "x" * 3000000, "small": "1"}
     app, _, o = jobs.deploy("disk", source)
