@@ -117,6 +117,7 @@ static void unit_free(struct agent_unit *u)
 	sample_drop(u);
 	content_unref(u->content);
 	content_unref(u->loaded);
+	free(u->bad);
 	free(u->name);
 	free(u->folder);
 	free(u);

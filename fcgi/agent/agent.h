@@ -61,6 +61,9 @@ struct agent_unit {
 	bool scheduled; /* the machine takes it (agent/plan.h) */
 
 	struct content *loaded; /* what A/unit/NAME holds; NULL: no folder */
+	char *bad;	   /* why the loaded one cannot be started, NULL: it can (unit/options.h) */
+	int64_t stop_ms;   /* what its TimeoutStopSec= allows */
+	unsigned int mark; /* of a walk over dependencies (agent/plan.c) */
 	bool deleted;	   /* the loaded one goes, even if the same is asked for again meanwhile */
 	bool launched;	   /* its start was called */
 	bool start_wanted; /* ordered, and waiting for a place or for others */
@@ -114,6 +117,7 @@ struct agent {
 	bool guarded, guard_dirty; /* agent/guard.h */
 	int64_t guard_at;
 	struct agent_disk disk;
+	unsigned int mark;		/* the last walk's (agent/plan.c) */
 	int64_t sample_due, sampled_at; /* agent/sample.h */
 	bool stop_all;			/* no unit is placed any more */
 };

@@ -11,7 +11,7 @@
 
 static void state_json(const struct agent *ag, const struct agent_unit *u, struct buf *b)
 {
-	struct unit_words w = plan_words(u);
+	struct unit_states w = plan_words(u);
 
 	buf_putc(b, '{');
 	fleet_member(b, "hash", u->loaded->hash);

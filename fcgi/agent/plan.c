@@ -47,7 +47,7 @@ static bool is_active(const struct agent_unit *u)
 	return (supervised(u) && !u->stopping && phase_is(u, "running")) || phase_is(u, "exited");
 }
 
-struct unit_words plan_words(const struct agent_unit *u)
+struct unit_states plan_words(const struct agent_unit *u)
 {
 	static const struct {
 		const char *phase, *active, *sub;
@@ -63,7 +63,7 @@ struct unit_words plan_words(const struct agent_unit *u)
 		{ "failed", "failed", "failed" },
 		{ "dead", "inactive", "dead" },
 	};
-	struct unit_words w = { super_runnable(u) ? "loaded" : "bad-setting", "inactive", "dead" };
+	struct unit_states w = { u->bad ? "bad-setting" : "loaded", "inactive", "dead" };
 
 	if (u->stopping) {
 		w.active = "deactivating";
@@ -281,8 +281,6 @@ struct dep {
 	struct agent *ag;
 	struct agent_unit *u;
 	const char *missing;
-	bool wait;
-	int depth;
 };
 
 static void order_start(struct agent_unit *u)
@@ -312,6 +310,15 @@ static void pull_required(void *ctx, const char *name)
 	pull(ctx, name);
 }
 
+static void need_active(void *ctx, const char *name)
+{
+	struct dep *d = ctx;
+	const struct agent_unit *o = agent_find(d->ag, name);
+
+	if (!o || !is_active(o))
+		d->missing = d->missing ? d->missing : "";
+}
+
 static bool pull_in(struct agent *ag, struct agent_unit *u)
 {
 	struct dep d = { .ag = ag, .u = u };
@@ -319,79 +326,111 @@ static bool pull_in(struct agent *ag, struct agent_unit *u)
 	plan_each_name(u, "Unit", "Wants", pull, &d);
 	plan_each_name(u, "Unit", "Requires", pull_required, &d);
 	plan_each_name(u, "Unit", "BindsTo", pull_required, &d);
+	plan_each_name(u, "Unit", "Requisite", need_active, &d);
 	return !d.missing;
 }
 
-/* does u wait for target, over any number of steps? A circle is broken by not waiting. */
-struct circle {
-	struct agent *ag;
-	const struct agent_unit *target;
-	int depth;
+struct named {
+	const char *name;
 	bool found;
 };
 
-static void walk_after(void *ctx, const char *name)
+static void is_named(void *ctx, const char *name)
 {
-	struct circle *c = ctx;
-	const struct agent_unit *o = agent_find(c->ag, name);
+	struct named *n = ctx;
 
-	if (!o || c->found || c->depth > 32)
-		return;
-	if (o == c->target) {
-		c->found = true;
-		return;
-	}
-	if (!o->start_wanted)
-		return;
-	c->depth++;
-	plan_each_name(o, "Unit", "After", walk_after, c);
-	c->depth--;
+	n->found = n->found || streq(n->name, name);
 }
 
-static void wait_for(void *ctx, const char *name)
+static bool names(const struct agent_unit *u, const char *option, const struct agent_unit *other)
 {
-	struct dep *d = ctx;
-	const struct agent_unit *o = agent_find(d->ag, name);
+	struct named n = { other->name, false };
 
-	if (!o || o == d->u || !o->loaded)
-		return;
-	if (o->start_wanted) {
-		struct circle c = { d->ag, d->u, 0, false };
+	plan_each_name(u, "Unit", option, is_named, &n);
+	return n.found;
+}
 
-		plan_each_name(o, "Unit", "After", walk_after, &c);
-		d->wait = d->wait || !c.found;
+/* either says so: u starts only when other has started */
+static bool starts_after(const struct agent_unit *u, const struct agent_unit *other)
+{
+	return (u->loaded->ordered && names(u, "After", other)) ||
+	       (other->loaded->ordered && names(other, "Before", u));
+}
+
+static bool is_ordered(const struct agent_unit *a, const struct agent_unit *b)
+{
+	return starts_after(a, b) || starts_after(b, a);
+}
+
+static bool is_coming(const struct agent_unit *u)
+{
+	return u->loaded && (u->start_wanted || is_starting(u));
+}
+
+/* does u wait for target, over any number of steps? A circle is broken by not waiting. Each unit is looked at once. */
+static bool leads_to(
+	struct agent *ag, struct agent_unit *u, const struct agent_unit *target, unsigned int mark)
+{
+	u->mark = mark;
+	if (starts_after(u, target))
+		return true;
+	for (size_t i = 0; i < ag->n; i++) {
+		struct agent_unit *o = ag->unit[i];
+
+		if (o->mark != mark && o->loaded && o->start_wanted && starts_after(u, o) &&
+			leads_to(ag, o, target, mark))
+			return true;
 	}
-	d->wait = d->wait || is_starting(o);
+	return false;
 }
 
 static bool must_wait(struct agent *ag, struct agent_unit *u)
 {
-	struct dep d = { .ag = ag, .u = u };
+	for (size_t i = 0; i < ag->n; i++) {
+		struct agent_unit *o = ag->unit[i];
 
-	plan_each_name(u, "Unit", "After", wait_for, &d);
-	return d.wait;
+		if (o == u || !o->loaded)
+			continue;
+		/* of two that have an order, one that stops goes first, whichever order it is */
+		if (o->stopping && is_ordered(u, o))
+			return true;
+		if (!is_coming(o) || !starts_after(u, o))
+			continue;
+		if (is_starting(o) || !leads_to(ag, o, u, ++ag->mark))
+			return true;
+	}
+	return false;
 }
 
-static void bound_to(void *ctx, const char *name)
-{
-	struct conflict *c = ctx;
-
-	c->found = c->found || streq(c->name, name);
-}
-
-/* u is no longer active: those bound to it stop; those that require it only if it was told to stop */
+/*
+ * u is no longer active: those bound to it stop; those that require it or are part of it only if it was told to stop
+ */
 static void stop_bound(struct agent *ag, const struct agent_unit *u)
 {
 	for (size_t i = 0; i < ag->n; i++) {
 		struct agent_unit *o = ag->unit[i];
-		struct conflict c = { u->name, false };
 
 		if (o == u || !supervised(o) || o->stopping)
 			continue;
-		plan_each_name(o, "Unit", "BindsTo", bound_to, &c);
-		if (u->stopping)
-			plan_each_name(o, "Unit", "Requires", bound_to, &c);
-		if (c.found) {
+		if (names(o, "BindsTo", u) ||
+			(u->stopping && (names(o, "Requires", u) || names(o, "PartOf", u)))) {
+			super_stop(ag, o);
+			stop_bound(ag, o);
+		}
+	}
+}
+
+/* who starts stops those it conflicts with, whichever of the two says so */
+static void stop_conflicting(struct agent *ag, struct agent_unit *u)
+{
+	for (size_t i = 0; i < ag->n; i++) {
+		struct agent_unit *o = ag->unit[i];
+
+		if (o == u || !o->loaded || (!o->loaded->ordered && !u->loaded->ordered) ||
+			(!names(u, "Conflicts", o) && !names(o, "Conflicts", u)))
+			continue;
+		o->start_wanted = false;
+		if (supervised(o) && !o->stopping) {
 			super_stop(ag, o);
 			stop_bound(ag, o);
 		}
@@ -429,12 +468,9 @@ static void start(struct agent *ag, struct agent_unit *u, bool again)
 static bool try_start(struct agent *ag, struct agent_unit *u)
 {
 	if (!u->pulled) {
-		if (!super_runnable(u)) {
+		if (u->bad) {
 			u->start_wanted = false;
-			super_event(ag, u,
-				"%s: Service has no ExecStart= setting, which is only allowed for "
-				"RemainAfterExit=yes services. Refusing.",
-				u->name);
+			super_event(ag, u, "%s: %s. Refusing.", u->name, u->bad);
 			return true;
 		}
 		if (!pull_in(ag, u)) {
@@ -444,6 +480,7 @@ static bool try_start(struct agent *ag, struct agent_unit *u)
 			return true;
 		}
 		u->pulled = true;
+		stop_conflicting(ag, u);
 	}
 	if (must_wait(ag, u))
 		return false;

@@ -5,7 +5,8 @@
  * As in fleet, a unit is placed when the machine satisfies it (MachineID, MachineMetadata, MachineOf, Conflicts both
  * ways; with no isolation, none is); one that fits nowhere stays inactive and nothing says why. "launched" starts a
  * unit once; afterwards only its Restart= brings it back. As in systemd, a start pulls in what the unit Wants, Requires
- * or is bound to, waits for the units it is After while those start, and a unit bound to another stops with it.
+ * or is bound to, stops what it conflicts with, waits for the units it is After (or that are Before it) while those
+ * start, and a unit bound to another stops with it; one that requires it or is part of it when it is told to stop.
  *
  * At most a few starts run at once, so that a thousand units do not fall upon the machine together: a start holds its
  * place until it runs, but no longer than 5 s.
@@ -23,10 +24,10 @@ void plan_runsv_gone(struct agent *ag, struct agent_unit *u);
 void plan_phase_changed(struct agent *ag, struct agent_unit *u, const struct agent_phase *before);
 
 /* systemd's three words for a loaded unit */
-struct unit_words {
+struct unit_states {
 	const char *load, *active, *sub;
 };
-struct unit_words plan_words(const struct agent_unit *u);
+struct unit_states plan_words(const struct agent_unit *u);
 
 /* fleet's word: how far the unit has come */
 enum fleet_state plan_current(const struct agent_unit *u);

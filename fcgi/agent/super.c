@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/spawn.h"
 #include "base/text.h"
+#include "unit/options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #define FIRST_UID	1000  /* of the block: the ones before are nap's own */
 #define LAST_UID	65535 /* a block is 65,536 uids */
 #define STOP_DEFAULT_MS 90000
+#define OPTIONS_MAX	(64 * 1024 * 1024)
 #define STOP_MARGIN_MS	15000
 #define STOP_ALL_MS	12000 /* nobody waits longer for the whole machine to stop */
 #define EVENTS_MAX	(256 * 1024)
@@ -177,7 +179,7 @@ static bool make_unit(const struct agent *ag, const struct agent_unit *u, struct
 
 	if (!dir_make(dir, 0700, e))
 		return false;
-	buf_init(&b, 64 * 1024 * 1024);
+	buf_init(&b, OPTIONS_MAX);
 	content_json(u->content, &b);
 	buf_putc(&b, '\n');
 	(void)snprintf(uid, sizeof uid, "%u", u->uid);
@@ -194,6 +196,40 @@ static void watch(struct agent *ag, struct agent_unit *u)
 		u->watch = inotify_add_watch(ag->inotify, dir, IN_MOVED_TO | IN_ONLYDIR);
 }
 
+/* what the agent must know of the options, read by the one reader that nap-unit uses too */
+static void read_options(const struct agent *ag, struct agent_unit *u)
+{
+	auto_arena struct arena a = { 0 };
+	auto_free char *etc = agent_path(ag, "etc", NULL), *lib = agent_path(ag, "lib", NULL),
+		       *run = agent_path(ag, "run", NULL);
+	const struct unit_place place = { .name = u->name,
+		.etc = etc,
+		.lib = lib,
+		.run = run,
+		.machine_id = ag->machine.id,
+		.boot_id = ag->machine.boot_id,
+		.uid = u->uid };
+	auto_buf struct buf b = { 0 };
+	json_auto_t *list = NULL;
+	struct unit_options o;
+	struct err e = { 0 };
+
+	buf_init(&b, OPTIONS_MAX);
+	content_json(u->loaded, &b);
+	list = json_loadb(b.data, b.len, 0, NULL);
+	free(u->bad);
+	u->bad = NULL;
+	u->stop_ms = STOP_DEFAULT_MS;
+	if (!unit_options_parse(list, &place, &a, &o, &e)) {
+		u->bad = xstrdup(e.msg);
+		return;
+	}
+	if (o.bad)
+		u->bad = xstrdup(o.bad);
+	if (o.timeout_stop_us != UNIT_INFINITY)
+		u->stop_ms = o.timeout_stop_us / 1000;
+}
+
 bool super_load(struct agent *ag, struct agent_unit *u, struct err *e)
 {
 	if (!u->uid && !take_uid(ag, u, e))
@@ -202,6 +238,7 @@ bool super_load(struct agent *ag, struct agent_unit *u, struct err *e)
 		return false;
 	content_unref(u->loaded);
 	u->loaded = content_ref(u->content);
+	read_options(ag, u);
 	u->swept = true;
 	move_events(ag, u, false);
 	watch(ag, u);
@@ -285,49 +322,6 @@ static bool control(const struct agent_unit *u, const char *letters)
 	return u->control >= 0 && write(u->control, letters, strlen(letters)) > 0;
 }
 
-/* "90", "1min 30s", "500ms", "infinity": the few forms that nap's units use; 0 and infinity are forever */
-static int64_t span_ms(const char *text, int64_t unset)
-{
-	static const struct {
-		const char *word;
-		int64_t ms;
-	} words[] = { { "ms", 1 }, { "msec", 1 }, { "s", 1000 }, { "sec", 1000 }, { "", 1000 },
-		{ "m", 60000 }, { "min", 60000 }, { "h", 3600000 }, { "hr", 3600000 } };
-	int64_t sum = 0;
-
-	if (!text || streq(text, "infinity"))
-		return unset;
-	while (*text) {
-		char word[8] = "";
-		double number;
-		int used = 0;
-		size_t i;
-
-		if (sscanf(text, " %lf%n", &number, &used) != 1 || number < 0 || number > 1e9)
-			return unset;
-		text += used;
-		used = 0;
-		(void)sscanf(text, " %7[a-z]%n", word, &used);
-		text += used;
-		for (i = 0; i < ARRAY_SIZE(words) && !streq(words[i].word, word); i++)
-			;
-		if (i == ARRAY_SIZE(words))
-			return unset;
-		sum += (int64_t)(number * (double)words[i].ms);
-		while (*text == ' ')
-			text++;
-	}
-	return sum ? sum : unset;
-}
-
-int64_t super_stop_ms(const struct agent_unit *u)
-{
-	const char *all = u->loaded ? content_last(u->loaded, "Service", "TimeoutSec") : NULL;
-	const char *stop = u->loaded ? content_last(u->loaded, "Service", "TimeoutStopSec") : NULL;
-
-	return span_ms(stop, span_ms(all, STOP_DEFAULT_MS));
-}
-
 void super_stop(struct agent *ag, struct agent_unit *u)
 {
 	int64_t now = clock_mono_ms();
@@ -339,7 +333,7 @@ void super_stop(struct agent *ag, struct agent_unit *u)
 		(void)control(u, "x");
 		u->stopping = true;
 		/* nap-unit keeps the unit's own time; the agent forces what nap-unit could not end */
-		u->kill_ms = now + (ag->stop_all ? STOP_ALL_MS : super_stop_ms(u) + STOP_MARGIN_MS);
+		u->kill_ms = now + (ag->stop_all ? STOP_ALL_MS : u->stop_ms + STOP_MARGIN_MS);
 		u->kills = 0;
 	} else if (u->control >= 0 && now >= u->kill_ms) {
 		bool gone;
@@ -485,13 +479,6 @@ void super_event(const struct agent *ag, const struct agent_unit *u, const char 
 		LOG(WARNING, "agent.event_lost", KV("unit", u->name), KV("event", text));
 }
 
-bool super_runnable(const struct agent_unit *u)
-{
-	const char *start = u->loaded ? content_last(u->loaded, "Service", "ExecStart") : NULL;
-
-	return start && *start;
-}
-
 /* a folder below A/unit without a unit is one that was deleted while no agent ran */
 static void adopt_folder(struct agent *ag, const char *folder)
 {
@@ -523,6 +510,8 @@ static void adopt_folder(struct agent *ag, const char *folder)
 		if (!content_make(none, &u->loaded, &e))
 			u->loaded = NULL;
 	}
+	if (u->loaded)
+		read_options(ag, u);
 	watch(ag, u);
 	journal_unit(ag->journal, u->name, u->folder, u->uid);
 	(void)super_read_phase(ag, u);

@@ -52,9 +52,6 @@ void super_stop(struct agent *ag, struct agent_unit *u);
 /* The unit has ended by itself: its runsv is told to leave. */
 void super_exit(const struct agent_unit *u);
 
-/* Milliseconds that a stop may take by the unit's own options, before it is forced */
-int64_t super_stop_ms(const struct agent_unit *u);
-
 /* Removes the unit's folders and cgroups; what it kept stays for a while (agent/kept.h). Only when super_sweep() said so. */
 void super_unload(struct agent *ag, struct agent_unit *u);
 
@@ -70,8 +67,5 @@ bool super_read_phase(struct agent *ag, struct agent_unit *u);
 /* Appends to the unit's events what systemd would say. */
 void super_event(const struct agent *ag, const struct agent_unit *u, const char *fmt, ...)
 	PRINTF(3, 4);
-
-/* the loaded unit has a program to run: otherwise it is bad-setting */
-bool super_runnable(const struct agent_unit *u);
 
 #endif
