@@ -15,7 +15,11 @@ libnap_a_SOURCES += \
 	%D%/history.c %D%/history.h \
 	%D%/http.c %D%/http.h \
 	%D%/journal.c %D%/journal.h \
+	%D%/journal_reader.c %D%/journal_streams.h \
 	%D%/kept.c %D%/kept.h \
+	%D%/log_place.c %D%/log_place.h \
+	%D%/log_stream.c %D%/log_stream.h \
+	%D%/log_window.c %D%/log_window.h \
 	%D%/machine.c %D%/machine.h \
 	%D%/plan.c %D%/plan.h \
 	%D%/sample.c %D%/sample.h \
