@@ -6,7 +6,7 @@
 static int usage(void)
 {
 	(void)fputs("usage: nap-unit run DIR\n       nap-unit finish DIR CODE SIGNAL\n"
-		    "       nap-unit --probe STATE\n",
+		    "       nap-unit --probe STATE\n       nap-unit --options\n",
 		stderr);
 	return 2;
 }
@@ -31,6 +31,10 @@ int main(int argc, char **argv)
 	struct unit u;
 	int64_t code, sig;
 
+	if (argc == 2 && streq(argv[1], "--options")) {
+		unit_options_table(stdout);
+		return 0;
+	}
 	if (argc == 3 && streq(argv[1], "--probe"))
 		return probe(argv[2], &a);
 	if (argc < 3 || (!streq(argv[1], "run") && !streq(argv[1], "finish")))

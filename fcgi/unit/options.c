@@ -20,6 +20,7 @@ static const struct row {
 	read_fn *read;
 	size_t at;
 	int which;
+	const char *how; /* NULL: done; "partly: what", "ignored: why" */
 } ROWS[] = {
 	{ "Unit", "Description", read_text, AT(description) },
 	{ "Unit", "Wants", read_names, AT(wants) },
@@ -35,7 +36,8 @@ static const struct row {
 	{ "Unit", "StartLimitBurst", read_count, AT(start_limit_burst) },
 	{ "Service", "StartLimitInterval", read_time, AT(start_limit_interval_us) },
 	{ "Service", "StartLimitBurst", read_count, AT(start_limit_burst) },
-	{ "Service", "Type", read_type, AT(type) },
+	{ "Service", "Type", read_type, AT(type),
+		.how = "partly: `simple`, `exec`, `oneshot`; `idle` is simple; `notify`, `forking`, `dbus` run as simple, with a warning" },
 	{ "Service", "RemainAfterExit", read_bool, AT(remain_after_exit) },
 	{ "Service", "ExecStartPre", read_commands, AT(start_pre) },
 	{ "Service", "ExecStart", read_commands, AT(start) },
@@ -51,27 +53,39 @@ static const struct row {
 	{ "Service", "SuccessExitStatus", read_exits, AT(success) },
 	{ "Service", "RestartPreventExitStatus", read_exits, AT(restart_prevent) },
 	{ "Service", "RestartForceExitStatus", read_exits, AT(restart_force) },
-	{ "Service", "KillMode", read_kill_mode, AT(kill_mode) },
+	{ "Service", "KillMode", read_kill_mode, AT(kill_mode),
+		.how = "partly: as systemd while the unit stops, but whatever it says, nothing of a unit outlives its stop" },
 	{ "Service", "KillSignal", read_signal, AT(kill_signal) },
-	{ "Service", "SendSIGKILL", read_bool, AT(send_sigkill) },
+	{ "Service", "SendSIGKILL", read_bool, AT(send_sigkill),
+		.how = "ignored: what does not end is always killed" },
 	{ "Service", "Environment", read_environment, AT(environment) },
 	{ "Service", "EnvironmentFile", read_environment_file, AT(environment_files) },
-	{ "Service", "PassEnvironment", read_names, AT(pass_environment) },
+	{ "Service", "PassEnvironment", read_names, AT(pass_environment),
+		.how = "ignored: there is nothing to pass" },
 	{ "Service", "UnsetEnvironment", read_names, AT(unset_environment) },
 	{ "Service", "WorkingDirectory", read_directory, AT(working_directory) },
-	{ "Service", "User", read_text, AT(user) },
-	{ "Service", "Group", read_text, AT(group) },
-	{ "Service", "DynamicUser", read_bool, AT(dynamic_user) },
+	{ "Service", "User", read_text, AT(user),
+		.how = "ignored: each unit has a user of its own" },
+	{ "Service", "Group", read_text, AT(group),
+		.how = "ignored: each unit has a group of its own" },
+	{ "Service", "DynamicUser", read_bool, AT(dynamic_user),
+		.how = "ignored: so it is always" },
 	{ "Service", "UMask", read_umask, AT(umask) },
-	{ "Service", "Nice", read_int, AT(nice) },
-	{ "Service", "OOMScoreAdjust", read_int, AT(oom_score_adjust) },
-	{ "Service", "MemoryMax", read_memory, AT(memory_max) },
-	{ "Service", "MemoryLimit", read_memory, AT(memory_max) },
-	{ "Service", "MemorySwapMax", read_memory, AT(memory_swap_max) },
-	{ "Service", "TasksMax", read_tasks, AT(tasks_max) },
-	{ "Service", "CPUWeight", read_weight, AT(cpu_weight) },
-	{ "Service", "CPUShares", read_shares, AT(cpu_weight) },
-	{ "Service", "CPUQuota", read_quota, AT(cpu_quota_us) },
+	{ "Service", "Nice", read_int, AT(nice), .how = "partly: 0 and up" },
+	{ "Service", "OOMScoreAdjust", read_int, AT(oom_score_adjust),
+		.how = "partly: never below 500" },
+	{ "Service", "MemoryMax", read_memory, AT(memory_max),
+		.how = "partly: crun: of the unit, without swap; else RLIMIT_DATA of each process" },
+	{ "Service", "MemoryLimit", read_memory, AT(memory_max),
+		.how = "partly: MemoryMax by its former name" },
+	{ "Service", "MemorySwapMax", read_memory, AT(memory_swap_max),
+		.how = "ignored: there is no swap for units" },
+	{ "Service", "TasksMax", read_tasks, AT(tasks_max),
+		.how = "partly: crun: of the unit; else RLIMIT_NPROC of its user, not as an ordinary user" },
+	{ "Service", "CPUWeight", read_weight, AT(cpu_weight), .how = "partly: crun only" },
+	{ "Service", "CPUShares", read_shares, AT(cpu_weight),
+		.how = "partly: crun only; 1024 is a weight of 100" },
+	{ "Service", "CPUQuota", read_quota, AT(cpu_quota_us), .how = "partly: crun only" },
 	{ "Service", "LimitCPU", read_limit, 0, RLIMIT_CPU },
 	{ "Service", "LimitFSIZE", read_limit, 0, RLIMIT_FSIZE },
 	{ "Service", "LimitDATA", read_limit, 0, RLIMIT_DATA },
@@ -85,29 +99,46 @@ static const struct row {
 	{ "Service", "LimitLOCKS", read_limit, 0, RLIMIT_LOCKS },
 	{ "Service", "LimitSIGPENDING", read_limit, 0, RLIMIT_SIGPENDING },
 	{ "Service", "LimitMSGQUEUE", read_limit, 0, RLIMIT_MSGQUEUE },
-	{ "Service", "LimitNICE", read_limit, 0, RLIMIT_NICE },
-	{ "Service", "LimitRTPRIO", read_limit, 0, RLIMIT_RTPRIO },
+	{ "Service", "LimitNICE", read_limit, 0, RLIMIT_NICE,
+		.how = "partly: never more than nap has" },
+	{ "Service", "LimitRTPRIO", read_limit, 0, RLIMIT_RTPRIO,
+		.how = "partly: never more than nap has" },
 	{ "Service", "LimitRTTIME", read_limit, 0, RLIMIT_RTTIME },
-	{ "Service", "PrivateNetwork", read_bool, AT(private_network) },
-	{ "Service", "PrivateTmp", read_bool, AT(private_tmp) },
-	{ "Service", "PrivateDevices", read_bool, AT(private_devices) },
-	{ "Service", "NoNewPrivileges", read_bool, AT(no_new_privileges) },
-	{ "Service", "ProtectSystem", read_protect, AT(protect_system) },
-	{ "Service", "ProtectHome", read_protect, AT(protect_home) },
-	{ "Service", "BindPaths", read_paths, 0, UNIT_PATH_BIND },
-	{ "Service", "BindReadOnlyPaths", read_paths, 0, UNIT_PATH_BIND_RO },
-	{ "Service", "ReadOnlyPaths", read_paths, 0, UNIT_PATH_RO },
-	{ "Service", "ReadOnlyDirectories", read_paths, 0, UNIT_PATH_RO },
-	{ "Service", "ReadWritePaths", read_paths, 0, UNIT_PATH_RW },
-	{ "Service", "ReadWriteDirectories", read_paths, 0, UNIT_PATH_RW },
-	{ "Service", "InaccessiblePaths", read_paths, 0, UNIT_PATH_HIDDEN },
-	{ "Service", "InaccessibleDirectories", read_paths, 0, UNIT_PATH_HIDDEN },
-	{ "Service", "TemporaryFileSystem", read_paths, 0, UNIT_PATH_TMPFS },
+	{ "Service", "PrivateNetwork", read_bool, AT(private_network),
+		.how = "partly: crun and bwrap only" },
+	{ "Service", "PrivateTmp", read_bool, AT(private_tmp),
+		.how = "ignored: so it is always, but under setpriv" },
+	{ "Service", "PrivateDevices", read_bool, AT(private_devices),
+		.how = "ignored: so it is always, but under setpriv" },
+	{ "Service", "NoNewPrivileges", read_bool, AT(no_new_privileges),
+		.how = "ignored: so it is always" },
+	{ "Service", "ProtectSystem", read_protect, AT(protect_system),
+		.how = "ignored: always at its strictest, but under setpriv" },
+	{ "Service", "ProtectHome", read_protect, AT(protect_home),
+		.how = "ignored: no home is seen, but under setpriv" },
+	{ "Service", "BindPaths", read_paths, 0, UNIT_PATH_BIND,
+		.how = "partly: sources below `%S %E %t` and `/usr` only; setpriv: a link below `$NAP_ROOT`" },
+	{ "Service", "BindReadOnlyPaths", read_paths, 0, UNIT_PATH_BIND_RO,
+		.how = "partly: as BindPaths" },
+	{ "Service", "ReadOnlyPaths", read_paths, 0, UNIT_PATH_RO, .how = "partly: crun only" },
+	{ "Service", "ReadOnlyDirectories", read_paths, 0, UNIT_PATH_RO,
+		.how = "partly: ReadOnlyPaths by its former name" },
+	{ "Service", "ReadWritePaths", read_paths, 0, UNIT_PATH_RW,
+		.how = "partly: a bind at the same place, where that is allowed" },
+	{ "Service", "ReadWriteDirectories", read_paths, 0, UNIT_PATH_RW,
+		.how = "partly: ReadWritePaths by its former name" },
+	{ "Service", "InaccessiblePaths", read_paths, 0, UNIT_PATH_HIDDEN,
+		.how = "partly: crun only" },
+	{ "Service", "InaccessibleDirectories", read_paths, 0, UNIT_PATH_HIDDEN,
+		.how = "partly: InaccessiblePaths by its former name" },
+	{ "Service", "TemporaryFileSystem", read_paths, 0, UNIT_PATH_TMPFS,
+		.how = "partly: crun and bwrap only" },
 	{ "X-Fleet", "MachineID", read_text, AT(machine_id) },
 	{ "X-Fleet", "MachineOf", read_text, AT(machine_of) },
 	{ "X-Fleet", "Conflicts", read_names, AT(fleet_conflicts) },
 	{ "X-Fleet", "MachineMetadata", read_names, AT(machine_metadata) },
-	{ "X-Fleet", "Replaces", read_names, AT(replaces) },
+	{ "X-Fleet", "Replaces", read_names, AT(replaces),
+		.how = "ignored: with one machine there is nothing to replace" },
 	{ "X-Fleet", "Global", read_bool, AT(global) },
 };
 
@@ -169,6 +200,20 @@ static void read_option(struct reading *r, const char *section)
 				r->name, section));
 	else if (!read)
 		(void)reading_warn(r, "cannot be read, ignoring");
+}
+
+static void put_row(FILE *f, const char *section, const char *name, const char *how)
+{
+	(void)fprintf(f, "| `[%s] %s` | %s |\n", section, name, how ? how : "done");
+}
+
+void unit_options_table(FILE *f)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ROWS); i++)
+		put_row(f, ROWS[i].section, ROWS[i].name, ROWS[i].how);
+	for (size_t i = 0; i < ARRAY_SIZE(ALWAYS_SO); i++)
+		put_row(f, "Service", ALWAYS_SO[i],
+			"ignored: always at its strictest, or of no use here");
 }
 
 static void set_defaults(struct unit_options *o)

@@ -7,7 +7,8 @@
  * wrong command line makes the unit bad-setting; any other value that cannot be read is a warning, and its option
  * stays as it was. A name that is not known is kept in the list by whoever keeps it, and a warning here.
  *
- * To add an option: a row in the table of options.c, a field here, a row in docs/units.md, and a test of its effect.
+ * To add an option: a row in the table of options.c, a field here, `nap-unit --options` into docs/units.md, and a test of
+ * its effect on the process in tests/node/test_unit_options.py, which looks for all of that.
  */
 #ifndef NAP_UNIT_OPTIONS_H
 #define NAP_UNIT_OPTIONS_H
@@ -128,6 +129,9 @@ struct unit_options {
  */
 NODISCARD bool unit_options_parse(const json_t *list, const struct unit_place *place,
 	struct arena *a, struct unit_options *ret, struct err *e);
+
+/* What is known, and what comes of it, as docs/units.md shows it: "| `[Section] Name` | done |", "partly: …", "ignored: …" */
+void unit_options_table(FILE *f);
 
 bool unit_exits_has(const struct unit_exits *x, bool by_signal, int number);
 

@@ -374,6 +374,13 @@ def test_machine_of_and_conflicts(agent):
     assert agent.unit_json("c@2.service")["currentState"] == "inactive"
     assert agent.delete("c@1.service").status == 204
     agent.wait("c@2.service", "active")
+    machine = agent.get("/machines").json()["machines"][0]["id"]
+    for name, option, value in (("there", "MachineID", machine), ("away", "MachineID", "0" * 32), ("kind", "MachineMetadata", "isolation=none"),
+                                ("unkind", "MachineMetadata", "isolation=moat"), ("all", "Global", "true")):
+        assert agent.put(name + ".service", "launched", [("Service", *SLEEP), ("X-Fleet", option, value)]).status == 201
+    for name in ("there", "kind", "all"):
+        agent.wait(name + ".service", "active")
+    assert agent.state_of("away.service") is None and agent.state_of("unkind.service") is None
 
 
 def test_circles_of_after_and_binds_to_do_start(agent):
@@ -429,11 +436,14 @@ def test_conflicts_part_of_and_requisite(agent):
         "base.service": [("Service", *SLEEP)],
         "part.service": [("Service", *SLEEP), ("PartOf", "base.service")],
         "needs.service": [("Service", *SLEEP), ("Requisite", "base.service")],
+        "takes.service": [("Service", *SLEEP), ("Requires", "base.service")],
         "other.service": [("Service", *SLEEP), ("Conflicts", "base.service"), ("After", "base.service")]})
     assert agent.put("needs.service", "launched").status == 204  # nothing is pulled in, and it is not there
     until(lambda: any("Failed to start" in m for m in agent.messages("needs.service", "UNIT")))
-    assert agent.put("base.service", "launched").status == 204
+    assert agent.put("takes.service", "launched").status == 204  # it pulls in base
+    agent.wait("takes.service", "active")
     agent.wait("base.service", "active")
+    assert agent.put("base.service", "launched").status == 204
     assert agent.put("part.service", "launched").status == 204
     assert agent.put("needs.service", "loaded").status == 204
     until(lambda: agent.unit_json("needs.service")["currentState"] == "loaded")
@@ -444,7 +454,7 @@ def test_conflicts_part_of_and_requisite(agent):
     assert agent.put("other.service", "launched").status == 204  # stops base, and what is part of it
     agent.wait("other.service", "active")
     assert start_of(base) is None  # ordered: the stop came first
-    until(lambda: start_of(part) is None)
+    until(lambda: start_of(part) is None and agent.state_of("takes.service")[1] == "inactive")
     assert start_of(needs)
     agent.wait("base.service", "inactive")
     # the other way round: whichever of the two says so
