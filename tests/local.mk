@@ -35,7 +35,9 @@ print-tests:
 	@echo $(check_PROGRAMS)
 .PHONY: check-programs print-tests
 
-# ratios against floors, on a copy that ./up has started (NAP_STATE)
-bench:
+# ratios against floors, on a copy that ./up has started (NAP_STATE); and the engine with a thousand instances, on its own
+bench: bench-engine
 	$(top_srcdir)/tests/bench/bench.py
-.PHONY: bench
+bench-engine:
+	NAP_BIN=$(abs_top_builddir) $(top_srcdir)/tests/bench/engine.py
+.PHONY: bench bench-engine
