@@ -101,9 +101,9 @@ place_take_block() {
 
 # folder MODE UID GID PATH
 folder() {
-	mkdir -p "$S/$4"
-	if [ "$root" = 1 ]; then chown "$2:$3" "$S/$4"; fi
-	chmod "$1" "$S/$4"
+	local owner=()
+	[ "$root" = 0 ] || owner=(-o "$2" -g "$3")
+	install -d -m "$1" "${owner[@]}" "$S/$4"
 }
 
 # Each child of $S belongs to one user. Sockets are open to all, their folders are not.

@@ -34,12 +34,13 @@ service_control() { # NAME GROUP
 # Copies the folder of a service; says by its status whether a run script is new.
 service_put() { # NAME
 	local from=$top/scripts/service/${1%-[0-9]*} to=$S/service/$1 f new=1
-	mkdir -p "$to/log/main"
-	cmp -s <(printf 's1000000\nn5\n') "$to/log/main/config" || printf 's1000000\nn5\n' >"$to/log/main/config"
+	[ -d "$to/log/main" ] || mkdir -p "$to/log/main"
+	printf 's1000000\nn5\n' >"$to/log/main/config"
 	put "$top/scripts/service/log.run" "$to/log/run" 755 || true
-	while IFS= read -r f; do
-		if put "$from/$f" "$to/$f" 755; then new=0; fi
-	done < <(cd "$from" && find . -type f -printf '%P\n')
+	for f in "$from/run" "$from"/control/*; do
+		[ -f "$f" ] || continue
+		if put "$f" "$to/${f#"$from/"}" 755; then new=0; fi
+	done
 	return $new
 }
 
