@@ -14,8 +14,14 @@
 
 bool node_folder(struct node *n, const char *path, struct err *e)
 {
+	struct stat st;
+
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return err_errno(e, "could not create folder \"%s\"", path);
+	/* what is in it is of a start before, when the unit had another user */
+	if (n->has_uid && lstat(path, &st) == 0 && st.st_uid != n->uid &&
+		!files_give(path, n->uid, e))
+		return false;
 	if (n->has_uid ? (lchown(path, n->uid, n->uid) < 0 || chmod(path, 0700) < 0)
 		       : (geteuid() == 0 && chmod(path, 0777) < 0))
 		return err_errno(e, "could not set the owner of folder \"%s\"", path);

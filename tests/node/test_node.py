@@ -298,6 +298,21 @@ def test_who_keeps_too_much_may_still_clean_up_but_not_grow(machine):
     assert limit() == 4 << 20
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has no other to give a unit")
+def test_outputs_of_a_start_before_are_the_next_users_too(machine):
+    """Stopped and started again, as by ./up, a unit has another user."""
+    u = machine.instance(NAME, "echo again >>\"$NAP_OUT/f\"\n", restart="no")
+    u.wait("dead")
+    u.stop()
+    u.uid = next(type(machine).uids)
+    machine.write(u.dir + "/uid", str(u.uid))
+    u.start()
+    until(lambda: len(machine.nap.exits_of(NAME)) == 2)
+    assert machine.nap.exits_of(NAME)[-1]["result"] == "finished", u.log
+    out = "%s/%s/out/f" % (machine.lib, NAME)
+    assert open(out).read() == "again\nagain\n" and os.stat(out).st_uid == u.uid
+
+
 def test_a_builds_cache_makes_room(machine):
     os.makedirs(machine.lib + "/cache/t")
     with open(machine.lib + "/cache/t/old", "wb") as f:
