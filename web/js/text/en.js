@@ -184,6 +184,7 @@ export default {
 	"scale.changed": "Somebody else changed the scale meanwhile: it is {n} now. Nothing was done.",
 	"instances.none": "No instances",
 	"instances.stopped": "The app is stopped. Start it to see its instances here.",
+	"instances.later": "They appear here when a release of this app can be started.",
 	"instances.zero": "The scale is 0. Set it to 1 or more and each instance appears here at once.",
 	"memory.each": "{memory} for each instance",
 

@@ -184,6 +184,7 @@ export default {
 	"scale.changed": "实例数已被他人改为 {n}，本次没有执行任何操作。",
 	"instances.none": "没有实例",
 	"instances.stopped": "应用已停止。启动后实例会显示在这里。",
+	"instances.later": "应用有可启动的版本后，实例会显示在这里。",
 	"instances.zero": "实例数为 0。设为 1 或更多后，每个实例会立即显示在这里。",
 	"memory.each": "每个实例 {memory}",
 

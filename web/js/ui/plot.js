@@ -5,7 +5,7 @@ import { t } from "../i18n.js";
 
 const W = 640;
 const H = 260;
-const EDGE = { left: 56, right: 12, top: 10, bottom: 34 };
+const EDGE = { left: 56, right: 12, top: 28, bottom: 34 };
 
 function span(values) {
 	const lo = Math.min(...values);
@@ -39,7 +39,7 @@ export function plot(points, xName, yName) {
 		ticks(xs).map((v) => h("text", { key: "tx" + v, x: px(v), y: H - EDGE.bottom + 15, "text-anchor": "middle" }, short(v))),
 		h("line", { class: "axis", x1: EDGE.left, x2: W - EDGE.right, y1: H - EDGE.bottom, y2: H - EDGE.bottom }),
 		h("text", { x: W - EDGE.right, y: H - 4, "text-anchor": "end", class: "name" }, xName),
-		h("text", { x: 4, y: EDGE.top + 4, class: "name" }, yName),
+		h("text", { x: 4, y: 12, class: "name" }, yName),
 		points.map((p) => h("circle", { key: p.name, cx: px(p.x), cy: py(p.y), r: 3.5 }, h("title", null, `${p.name}: ${xName} ${p.x}, ${yName} ${p.y}`))),
 	);
 }

@@ -139,7 +139,7 @@ export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
 			sameView(),
 			card(
 				t("instances"),
-				rows.length === 0 ? empty(t("instances.none"), t(a.state === "stopped" ? "instances.stopped" : "instances.zero")) : table(t("instances"), columns(a), rows, (i) => `${i.number}-${i.release || ""}`),
+				rows.length === 0 ? empty(t("instances.none"), t(a.state === "stopped" ? "instances.stopped" : a.desired_instances > 0 ? "instances.later" : "instances.zero")) : table(t("instances"), columns(a), rows, (i) => `${i.number}-${i.release || ""}`),
 				rows.length > 1 && button(t("outputs.compare"), { small: true, id: "compare", disabled: same.busy, onClick: compare }),
 			),
 		);
