@@ -366,6 +366,7 @@ static const struct {
 	{ "does not appear to be a git repository", "repository_not_found", ERR_INVALID },
 	{ "not valid: is this a git repository", "repository_not_found", ERR_INVALID },
 	{ "No such file or directory", "repository_not_found", ERR_INVALID },
+	{ "dubious ownership", "repository_not_owned", ERR_INVALID },
 	{ "not our ref", "ref_not_found", ERR_INVALID },
 	{ "unadvertised object", "ref_not_found", ERR_INVALID },
 	{ "fsck", "source_broken", ERR_INVALID },
