@@ -551,6 +551,72 @@ def test_requests_of_all_shapes(agent):
         c.close()
 
 
+def test_slow_readers_hold_nobody_up(agent):
+    """Each asks for 4 MB and reads nothing of it, or a byte now and then."""
+    path = os.path.join(agent.state, "run/agent/agent.sock")
+    big = [("Service", "Environment", "K%d=%s" % (i, "v" * 1900)) for i in range(2000)]
+    assert agent.put("big.service", "inactive", big).status == 201
+    slow = []
+    for _ in range(30):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(path)
+        s.sendall(b"GET /fleet/v1/units/big.service HTTP/1.1\r\nHost: x\r\n\r\n")
+        slow.append(s)
+    for s in slow[:10]:
+        assert s.recv(1) == b"H"
+    agent.run("a.service", SLEEP)
+    agent.wait("a.service", "active")
+    with open("/proc/%d/status" % agent.process.pid) as f:
+        assert "State:\tZ" not in f.read()
+    got = b""
+    while len(got) < 3 << 20:  # and who goes on reading gets it whole
+        got += slow[0].recv(1 << 20)
+    for s in slow:
+        s.close()
+    assert agent.get("/units").status == 200
+
+
+def test_each_helper_is_killed_at_any_moment_and_the_unit_comes_back(walled):
+    """crun or bwrap, svlogd, runsv, nap-unit and the program, in the middle of starts too."""
+    walled.run("a.service", SLEEP, ("Restart", "always"), ("RestartSec", "50ms"), ("Unit", "StartLimitIntervalSec", "0"))
+    mine = walled.state + "/"
+    for round_ in range(6):
+        for word in ("crun", "bwrap", "nap-unit", "runsv", "svlogd", "sleep"):
+            for p in processes(mine if word != "sleep" else "100000"):
+                if comm(p) == word and p != walled.process.pid:
+                    with contextlib.suppress(OSError):
+                        os.kill(p, signal.SIGKILL)
+            time.sleep(0.02 * round_)
+    until(lambda: walled.phase("a.service")["phase"] == "running" and start_of(main_pid(walled, "a.service"))
+          and walled.state_of("a.service") == ("loaded", "active", "running"), 60, why=lambda: (walled.phase("a.service"), walled.said()))
+    uid = int(open(walled.path("unit", "a.service", "uid")).read())
+    if os.geteuid() == 0:  # one program, and what stands around it
+        until(lambda: len([p for p in os.listdir("/proc") if p.isdigit() and owner(p) == uid and comm(int(p)) == "sleep"]) == 1)
+    assert walled.delete("a.service").status == 204
+    walled.wait("a.service", None, 60)
+    assert not processes(walled.path("service"))
+
+
+def test_a_state_folder_that_is_deleted_under_the_agent(tmp_path):
+    """What cannot be kept is refused, what runs runs on, and with its folders back the agent takes units again."""
+    a = Agent(tmp_path / "s").start()
+    try:
+        a.run("a.service", SLEEP)
+        shutil.rmtree(a.path("store"))
+        assert a.put("b.service", "launched", [("Service", *SLEEP)]).status == 500
+        assert a.state_of("a.service")[1] == "active"
+        shutil.rmtree(a.path("unit"))
+        assert a.get("/machines").status == 200
+        a.delete("a.service")
+        os.makedirs(a.path("store"))
+        os.makedirs(a.path("unit"))
+        a.stop()
+        a.start()
+        a.run("c.service", SLEEP)
+    finally:
+        a.end()
+
+
 @pytest.mark.parametrize("value, kept", [
     ("  x  ", "x"), ("a\\\nb", "a\\\nb"), ("", None)])
 def test_values_are_read_back_as_a_unit_file_says_them(agent, value, kept):
