@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """make bench: what nap-agent costs with a thousand instances and their sidekicks, on a state folder of its own.
 
-    tests/bench/engine.py [N]       default 1000; as root. Of NAP_BIN's programs (not sanitized ones), else those of the build.
+    tests/bench/engine.py [N [RESTARTS]]        default 1000 and 20; as root. Of NAP_BIN's programs (not sanitized ones), else those of the build.
 """
 import os
 import pathlib
@@ -23,6 +23,7 @@ def row(what, value, goal, unit):
 
 def main():
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    restarts = int(sys.argv[2]) if len(sys.argv) > 2 else 20
     isolation = found("crun", "setpriv", "none")[0]
     folder = pathlib.Path(tempfile.mkdtemp(prefix="nap-be-", dir="/tmp"))
     open_way(folder)
@@ -40,8 +41,8 @@ def main():
         row("listing of all states, %d pages" % (2 * n // 100 + 1), m.listing_ms(), 50, "ms")
         row("memory beside the program, an instance with its sidekick", m.beside_mb(), 3, "MB")
         at = time.monotonic()
-        count = m.restart(20)
-        print("20 restarts of the agent in %.1f s: the same %d processes" % (time.monotonic() - at, count), flush=True)
+        count = m.restart(restarts)
+        print("%d restarts of the agent in %.1f s: the same %d processes" % (restarts, time.monotonic() - at, count), flush=True)
         row("agent's memory afterwards", m.agent_mb(), 48 * max(n, 1000) / 1000, "MB")
     finally:
         m.end()
