@@ -12,11 +12,18 @@ packages_missing() {
 		sed -n 's/^installed //p' | sort)
 }
 
-# packages_get PACKAGE ...: as root. Nothing that apt installs is started, and PostgreSQL makes no cluster: the two
-# files that see to that are there only while apt runs, unless they were there before.
+# what systemd would start when the machine boots; nothing where there is no systemd
+packages_enabled() {
+	systemctl list-unit-files --no-legend --no-pager --state=enabled 2>/dev/null | awk '{ print $1 }' | LC_ALL=C sort
+}
+
+# packages_get PACKAGE ...: as root. Nothing that apt installs is started, now or at the next boot, and PostgreSQL makes
+# no cluster: the two files that see to that are there only while apt runs, unless they were there before. What was
+# enabled before stays so.
 packages_get() (
-	made=()
-	trap 'rm -f "${made[@]}"' EXIT
+	made=() enabled=$(packages_enabled)
+	trap 'rm -f "${made[@]}"
+		packages_enabled | LC_ALL=C comm -13 <(printf "%s\n" "$enabled") - | xargs -r systemctl --quiet disable' EXIT
 	trap 'exit 1' INT TERM HUP
 	if [ ! -e /usr/sbin/policy-rc.d ]; then
 		made+=(/usr/sbin/policy-rc.d)

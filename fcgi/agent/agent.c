@@ -173,17 +173,20 @@ static bool choose_isolation(struct agent *ag, struct err *e)
 		       *helper = super_helper("nap-unit");
 	struct proc_spec spec = { .argv = (const char *const[]){ helper, "--probe", ag->cfg.state,
 					  NULL },
-		.timeout_ms = 30000,
+		.timeout_ms = 400000,
 		.max_bytes = 4096 };
 	struct proc_result r;
-	struct err ignored = { 0 };
 	static char word[16];
 
 	if (streq(ag->cfg.isolation, "auto")) {
 		(void)snprintf(word, sizeof word, "missing");
-		if (!proc_run(&spec, &a, &r, &ignored))
-			LOG(WARNING, "agent.probe", KV("why", ignored.msg));
-		else if (r.status == 0)
+		/* no answer is none: runsv starts the agent again, and it asks again */
+		if (!proc_run(&spec, &a, &r, e))
+			return false;
+		if (r.timed_out)
+			return err_set(e, ERR_UPSTREAM, "probe",
+				"nap-unit --probe did not answer in time");
+		if (r.status == 0)
 			(void)snprintf(
 				word, sizeof word, "%.*s", (int)strcspn(r.out, " \n"), r.out);
 		if (!word[0] || streq(word, "none"))

@@ -17,12 +17,14 @@ static bool nft(const char *rules, struct err *e)
 	struct proc_spec spec = { .argv = (const char *const[]){ "nft", "-f", "-", NULL },
 		.input = rules,
 		.input_len = strlen(rules),
-		.timeout_ms = 10000,
+		.timeout_ms = 60000,
 		.max_bytes = 4096 };
 	struct proc_result r;
 
 	if (!proc_run(&spec, &a, &r, e))
 		return false;
+	if (r.timed_out)
+		return err_set(e, ERR_UPSTREAM, "nft", "nft did not answer in time");
 	if (r.status != 0)
 		return err_set(
 			e, ERR_UPSTREAM, "nft", "nft: %.*s", (int)strcspn(r.err, "\n"), r.err);

@@ -17,7 +17,7 @@
  * leaves: the container's first process becomes our child, and nothing but it and nap-unit stays in memory.
  */
 #define MAX_CONFIG (16 * 1024 * 1024)
-#define CRUN_MS	   60000
+#define CRUN_MS	   120000
 
 static const char *const FOLDERS[] = { "usr", "etc", "app", "data", "out", "cache", "tmp", "proc",
 	"dev", "run", "var", "var/tmp", "var/lib", "home", "root", "srv", "mnt", "opt" };
@@ -187,44 +187,6 @@ static void put_paths(struct buf *b, const struct unit *u, enum unit_path_kind k
 	strings(b, name, &w);
 }
 
-/* 1..10000 of systemd, 100 the default, as cpu.shares, 1024 the default */
-static int64_t shares(int64_t weight)
-{
-	return weight ? MAX(weight * 1024 / 100, (int64_t)2) : 1024;
-}
-
-/* on v2 the file is in every folder but the root's; on v1 it is there when swap is counted */
-static bool swap_is_counted(void)
-{
-	struct stat st;
-
-	if (stat("/sys/fs/cgroup/memory", &st) == 0)
-		return stat("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes", &st) == 0;
-	return stat("/proc/swaps", &st) == 0 && stat("/sys/fs/cgroup/cgroup.controllers", &st) == 0;
-}
-
-static void put_resources(struct buf *b, const struct unit *u)
-{
-	const struct unit_options *o = &u->options;
-
-	buf_printf(b, ",\"resources\":{\"cpu\":{\"shares\":%lld", (long long)shares(o->cpu_weight));
-	if (o->cpu_quota_us != UNIT_INFINITY)
-		buf_printf(b, ",\"quota\":%lld,\"period\":100000",
-			(long long)MAX(o->cpu_quota_us / 10, (int64_t)1000));
-	buf_putc(b, '}');
-	if (o->memory_max != UNIT_INFINITY) {
-		/* swap counts memory and swap together: the same number is no swap at all */
-		buf_printf(b, ",\"memory\":{\"limit\":%lld", (long long)o->memory_max);
-		if (swap_is_counted())
-			buf_printf(b, ",\"swap\":%lld", (long long)o->memory_max);
-		buf_putc(b, '}');
-	}
-	if (o->tasks_max != UNIT_INFINITY)
-		/* nap-run -i is one more */
-		buf_printf(b, ",\"pids\":{\"limit\":%lld}", (long long)o->tasks_max + 1);
-	buf_putc(b, '}');
-}
-
 static bool write_config(const struct unit *u, const struct unit_words *argv,
 	const struct unit_words *env, struct err *e)
 {
@@ -253,7 +215,7 @@ static bool write_config(const struct unit *u, const struct unit_words *argv,
 	if (u->options.private_network)
 		buf_puts(&b, ",{\"type\":\"network\"}");
 	buf_putc(&b, ']');
-	put_resources(&b, u);
+	sandbox_resources(&b, &u->options, "/sys/fs/cgroup");
 	put_paths(&b, u, UNIT_PATH_HIDDEN, "maskedPaths", masked);
 	put_paths(&b, u, UNIT_PATH_RO, "readonlyPaths", read_only);
 	buf_puts(&b, ",\"seccomp\":");

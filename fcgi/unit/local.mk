@@ -10,6 +10,7 @@ libnap_a_SOURCES += \
 	%D%/options.c %D%/options.h \
 	%D%/plain.c %D%/plain.h \
 	%D%/probe.c %D%/probe.h \
+	%D%/resources.c \
 	%D%/run.c %D%/run.h \
 	%D%/sandbox.c %D%/sandbox.h \
 	%D%/seccomp.c %D%/seccomp.h \

@@ -13,6 +13,7 @@
 #ifndef NAP_UNIT_SANDBOX_H
 #define NAP_UNIT_SANDBOX_H
 
+#include "base/buf.h"
 #include "unit/unit_dir.h"
 
 struct sandbox {
@@ -66,6 +67,9 @@ NODISCARD bool sandbox_mounts(
 bool sandbox_limit(const struct unit *u, int resource, struct rlimit *ret);
 /* 500 and up: an app goes before anything of nap's (RULES) */
 int sandbox_oom_score(const struct unit *u);
+
+/* Appends the member "resources" of crun's config.json; root: where cgroups are mounted, v1, v2 or both. */
+void sandbox_resources(struct buf *b, const struct unit_options *o, const char *root);
 
 NODISCARD bool crun_start(const struct unit *u, const struct unit_words *argv,
 	const struct unit_words *env, int status_fd, struct sandbox *ret, struct err *e);

@@ -1,5 +1,7 @@
-/* fcgi/unit/syntax.c, options.c: values read as systemd reads them */
+/* fcgi/unit/syntax.c, options.c: values read as systemd reads them; resources.c: what crun is given of them */
+#include "base/file.h"
 #include "unit/options.h"
+#include "unit/sandbox.h"
 
 #include <limits.h>
 #include <setjmp.h>
@@ -249,9 +251,79 @@ static void an_environment_file_is_read_line_by_line(void **state)
 	assert_string_equal(joined(env), "[C=a b # kept][D=x\"yz][E=plain][F=ab][C2=]");
 }
 
+/* the member of crun's configuration, with these files where cgroups are mounted */
+static json_t *resources_in(const char *const *files, const struct unit_options *o)
+{
+	char root[] = "/tmp/test-cgroup-XXXXXX";
+	auto_buf struct buf b = { 0 };
+	json_error_t je;
+	json_t *all;
+	struct err e;
+
+	assert_non_null(mkdtemp(root));
+	for (; *files; files++) {
+		char *path = arena_printf(&a, "%s/%s", root, *files), *slash = strrchr(path, '/');
+
+		*slash = '\0';
+		assert_true(dir_make(path, 0700, &e));
+		*slash = '/';
+		assert_true(file_replace(path, "", 0, 0600, &e));
+	}
+	buf_init(&b, 4096);
+	buf_puts(&b, "{\"x\":0");
+	sandbox_resources(&b, o, root);
+	buf_putc(&b, '}');
+	assert_false(b.failed);
+	assert_true(tree_remove(root, &e));
+	all = json_loads(b.data, 0, &je);
+	assert_non_null(all);
+	return all;
+}
+
+static void resources_are_as_the_hierarchy_counts_them(void **state)
+{
+	static const char *const v1[] = { "memory/memory.limit_in_bytes", "cpu/cpu.shares", NULL };
+	static const char *const v1_swap[] = { "memory/memory.memsw.limit_in_bytes", NULL };
+	static const char *const hybrid[] = { "memory/memory.limit_in_bytes",
+		"unified/cgroup.controllers", NULL };
+	static const char *const v2[] = { "cgroup.controllers", NULL };
+	static const struct {
+		const char *const *files;
+		bool unified, swap;
+	} cases[] = { { v1, false, false }, { v1_swap, false, true }, { hybrid, false, false },
+		{ v2, true, true } };
+	struct unit_options o = READ("Service|CPUWeight|1", "Service|CPUQuota|50%",
+		"Service|MemoryMax|64M", "Service|TasksMax|32");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_auto_t *all = resources_in(cases[i].files, &o);
+		json_t *r = json_object_get(all, "resources"), *cpu = json_object_get(r, "cpu");
+		json_t *memory = json_object_get(r, "memory");
+		const char *weight = json_string_value(
+			json_object_get(json_object_get(r, "unified"), "cpu.weight"));
+
+		if (cases[i].unified) {
+			assert_non_null(weight);
+			assert_string_equal(weight, "1");
+			assert_null(json_object_get(cpu, "shares"));
+		} else {
+			assert_null(weight);
+			assert_int_equal(json_integer_value(json_object_get(cpu, "shares")), 10);
+		}
+		assert_int_equal(json_integer_value(json_object_get(cpu, "quota")), 50000);
+		assert_int_equal(json_integer_value(json_object_get(memory, "limit")), 64 << 20);
+		assert_int_equal(!!json_object_get(memory, "swap"), cases[i].swap);
+		assert_int_equal(
+			json_integer_value(json_object_get(json_object_get(r, "pids"), "limit")),
+			33);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(resources_are_as_the_hierarchy_counts_them, clear),
 		cmocka_unit_test_teardown(words_are_cut_at_blanks_and_quotes_taken_off, clear),
 		cmocka_unit_test_teardown(escapes_are_c_escapes_and_unknown_ones_stay, clear),
 		cmocka_unit_test_teardown(specifiers_stand_for_the_unit_and_its_folders, clear),
