@@ -131,7 +131,7 @@ export function groupPage(scope, { params }) {
 				table(
 					t("group.members"),
 					[
-						{ key: "name", name: t("col.name"), cell: (m) => [h("a", { class: "name", href: href("apps", m.name), title: m.name }, middle(m.name, 28)), best === m ? h("span", { class: "chip best" }, t("group.best")) : null] },
+						{ key: "name", name: t("col.name"), cell: (m) => [h("a", { class: "name nowrap", href: href("apps", m.name), title: m.name }, middle(m.name, 28)), best === m ? h("span", { class: "chip best" }, t("group.best")) : null] },
 						{ key: "state", name: t("col.state"), cell: (m) => badge(m.wave === "held" ? "waiting" : m.state) },
 						{ key: "command", name: t("command"), wide: true, cell: (m) => h("span", { class: "mono", title: m.command }, middle(m.command || "", 40)) },
 						...columns.map((c) => resultColumn(c, best)),
