@@ -27,6 +27,9 @@ nap_run_SOURCES = fcgi/nap-run.c fcgi/base/arena.c fcgi/base/base.c fcgi/base/bu
 nap_run_CFLAGS = -std=gnu11 $(WARN_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) -fstack-protector-strong
 nap_run_LDFLAGS = -static
 nap_run_LDADD = $(SODIUM_LIBS)
+bin_PROGRAMS += nap-files
+nap_files_SOURCES = fcgi/nap-files.c
+nap_files_LDADD = libnap.a $(ARCHIVE_LIBS)
 bin_PROGRAMS += nap-node
 nap_node_SOURCES = fcgi/nap-node.c
 nap_node_LDADD = libnap.a $(JANSSON_LIBS)

@@ -5,7 +5,7 @@
 readonly PACKAGES_RUN=(runit crun bubblewrap catatonit nginx libnginx-mod-http-js fcgiwrap spawn-fcgi multiwatch postgresql-15
 	libnss-wrapper git ca-certificates openssh-client curl procps iproute2 nftables python3)
 readonly PACKAGES_BUILD=(gcc make autoconf automake autoconf-archive pkg-config libc6-dev libfcgi-dev libpq-dev
-	libcurl4-openssl-dev libjansson-dev libsodium-dev libmicrohttpd-dev)
+	libcurl4-openssl-dev libjansson-dev libsodium-dev libmicrohttpd-dev libarchive-dev)
 
 packages_missing() {
 	comm -23 <(printf '%s\n' "$@" | sort) <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |

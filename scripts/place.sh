@@ -155,6 +155,7 @@ place_make() {
 	folder 0770 "$uid_web" "$gid_git" run/git
 	folder 0700 "$uid_web" "$gid_web" run/node
 	folder 0710 "$me" "$gid_nap" run/agent
+	folder 0710 "$me" "$gid_web" run/files
 	folder 0711 "$uid_nap" "$gid_nap" nginx
 	folder 0700 "$uid_web" "$gid_web" nginx/tmp
 	folder 02770 "$uid_nap" "$gid_git" git

@@ -2,6 +2,7 @@
 
 #include "agent/disk.h"
 #include "agent/entries.h"
+#include "agent/files.h"
 #include "agent/fleet_api.h"
 #include "agent/guard.h"
 #include "agent/http.h"
@@ -297,6 +298,7 @@ static void child_ended(struct agent *ag, pid_t pid, int status)
 	if (pid == ag->sweep_pid)
 		ag->sweep_pid = 0;
 	disk_reaped(ag, pid, status);
+	files_reaped(ag, pid);
 }
 
 static void on_signal(struct agent *ag, int fd)
@@ -375,7 +377,9 @@ static bool open_agent(
 {
 	bool fresh;
 
-	*ag = (struct agent){ .cfg = *cfg, .epoll = -1, .inotify = -1, .lock = -1, .port = -1 };
+	*ag = (struct agent){
+		.cfg = *cfg, .epoll = -1, .inotify = -1, .lock = -1, .port = -1, .files.fd = -1
+	};
 	ag->dir = xasprintf("%s/agent", cfg->state);
 	ag->journal = journal_new(ag->dir);
 	if (!lock_folder(ag, e) || (cfg->isolation && !hold_port(ag, e)) ||
@@ -441,7 +445,9 @@ static void on_event(struct agent *ag, const struct epoll_event *ev, const struc
 {
 	if (ev->data.ptr == &d->api || ev->data.ptr == &d->read)
 		return; /* they are run in every turn */
-	if (ev->data.ptr == &d->signals)
+	if (ev->data.ptr == &ag->files)
+		files_take(ag);
+	else if (ev->data.ptr == &d->signals)
 		on_signal(ag, d->signals);
 	else if (ev->data.ptr == &ag->inotify)
 		on_inotify(ag);
@@ -564,11 +570,13 @@ bool agent_run(const struct agent_config *cfg, struct err *e)
 	d.entries = entries_new(&ag);
 	d.read.ctx = d.entries;
 	ok = ok && open_door(&ag, &d.api, "agent.sock", e) &&
-	     open_door(&ag, &d.read, "read.sock", e);
+	     open_door(&ag, &d.read, "read.sock", e) && files_open(&ag, e) &&
+	     watch_fd(&ag, ag.files.fd, &ag.files, EPOLLIN, e);
 	if (ok) {
 		LOG(NOTICE, "agent.ready", KV("state", cfg->state), KV("units", (int64_t)ag.n));
 		loop(&ag, &d);
 	}
+	files_close(&ag);
 	entries_end(d.entries);
 	http_close(&d.api);
 	http_close(&d.read);

@@ -12,6 +12,7 @@
  *	A/etc A/lib A/run	what systemd calls %E %S %t
  *	A/isolation A/block A/lock A/boot-id A/machine-id A/metadata.json A/uid-next
  *	S/run/agent/agent.sock	fleet's API, 0600, root and --allow-uid only;  read.sock: logs and numbers
+ *	S/run/files/files.sock	what instances left in $NAP_OUT, for nginx (agent/files.h)
  * A unit's NAME is its folder's, except names longer than a file name may be (agent/super.h).
  *
  * Reading order: content.h (what a unit says), store.h, super.h (running one), plan.h (which shall run),
@@ -99,6 +100,14 @@ struct agent_disk {
 	bool resumed;  /* what an agent before had begun is done */
 };
 
+#define FILES_AT_ONCE 16
+
+/* agent/files.h */
+struct agent_files {
+	int fd; /* that listens; -1: none */
+	pid_t pid[FILES_AT_ONCE];
+};
+
 struct agent {
 	struct agent_config cfg;
 	char *dir; /* A */
@@ -117,6 +126,7 @@ struct agent {
 	bool guarded, guard_dirty; /* agent/guard.h */
 	int64_t guard_at;
 	struct agent_disk disk;
+	struct agent_files files;
 	unsigned int mark;		/* the last walk's (agent/plan.c) */
 	int64_t sample_due, sampled_at; /* agent/sample.h */
 	bool stop_all;			/* no unit is placed any more */

@@ -1,6 +1,7 @@
 /*
  * What a unit has left on the machine outside the agent's own folders: A/lib/nap/NAME (its kept copy, outputs, how it
- * ended), A/run/nap/NAME and A/root/NAME. Of a unit that the agent does not know any more it is removed after an hour.
+ * ended), A/run/nap/NAME and A/root/NAME. Of a unit that the agent does not know any more it is removed after an hour,
+ * and where it left something in $NAP_OUT after a week, unless a newer release of the instance did so too.
  *
  * The agent alone knows which units are gone, so it moves their folders aside (.old-NAME beside it: one rename, whatever
  * dies when), and nap-node removes what lies there, as that may take long. The same run of nap-node measures what apps
@@ -11,7 +12,8 @@
 
 #include "agent/agent.h"
 
-#define KEPT_S JOURNAL_KEEP_S /* as its log */
+#define KEPT_S	   JOURNAL_KEEP_S /* as its log */
+#define KEPT_OUT_S (7 * 24 * 3600)
 
 /* The unit goes now: its hour begins, and nap-node soon looks for what a destroyed app has kept. */
 void kept_note(struct agent *ag, const struct agent_unit *u);

@@ -4,6 +4,7 @@ libnap_a_SOURCES += \
 	%D%/content.c %D%/content.h \
 	%D%/disk.c %D%/disk.h \
 	%D%/entries.c %D%/entries.h \
+	%D%/files.c %D%/files.h \
 	%D%/fleet_api.c %D%/fleet_api.h \
 	%D%/fleet_body.c %D%/fleet_body.h \
 	%D%/fleet_discovery.c %D%/fleet_discovery.h \

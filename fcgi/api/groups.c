@@ -409,7 +409,7 @@ static const struct route groups_routes[] = {
 			.example = "{\"command\": \"./solve --seed {seed:21..40}\"}",
 			.answer = "SimilarOperation", .status = 202, .query = "dry_run" } },
 	{ "GET", "/groups/:group/logs", ACCESS_READ, 0, group_logs,
-		.doc = { "The last lines of all members, merged by time; text/plain for curl",
+		.doc = { "The last lines of all members, merged by time; text/plain for curl, text/event-stream follows",
 			.answer = "[GroupLogLine]", .query = "lines" } },
 };
 ROUTE_TABLE(groups);

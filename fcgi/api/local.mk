@@ -4,6 +4,7 @@ libnap_a_SOURCES += \
 	%D%/env.c \
 	%D%/events.c \
 	%D%/git_auth.c \
+	%D%/files.c \
 	%D%/groups.c \
 	%D%/health.c \
 	%D%/hooks.c \

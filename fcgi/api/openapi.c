@@ -99,8 +99,8 @@ static json_t *parameters(const struct route *r)
 {
 	json_t *list = json_array();
 
-	for (const char *p = r->path; (p = strstr(p, "/:"));) {
-		int n = (int)strcspn(p += 2, "/");
+	for (const char *p = r->path; (p = strpbrk(p, ":*"));) {
+		int n = (int)strcspn(++p, "/");
 
 		(void)json_array_append_new(
 			list, json_pack("{s:o}", "$ref",
@@ -169,7 +169,7 @@ static void path_template(const char *path, char *ret, size_t size)
 			open = false;
 		}
 		assert(n + 2 < size);
-		if (*path == ':') {
+		if (*path == ':' || *path == '*') {
 			ret[n++] = '{';
 			open = true;
 		} else

@@ -6,6 +6,7 @@ static const struct route_table *const TABLES[] = {
 	&engine_table,
 	&env_table,
 	&events_table,
+	&files_table,
 	&groups_table,
 	&health_table,
 	&node_table,

@@ -17,6 +17,7 @@ extern const struct route_table apps_table;
 extern const struct route_table engine_table;
 extern const struct route_table env_table;
 extern const struct route_table events_table;
+extern const struct route_table files_table;
 extern const struct route_table groups_table;
 extern const struct route_table health_table;
 extern const struct route_table node_table;

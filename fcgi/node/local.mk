@@ -7,6 +7,7 @@ libnap_a_SOURCES += \
 	%D%/init.c %D%/init.h \
 	%D%/listener.c %D%/listener.h \
 	%D%/machine.c %D%/node.h \
+	%D%/out.c %D%/out.h \
 	%D%/policy.c %D%/policy.h \
 	%D%/prepare.c \
 	%D%/program.c %D%/program.h \

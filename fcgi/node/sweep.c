@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "node/files.h"
 #include "node/node.h"
+#include "node/out.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,6 @@
 
 #define MAX_DISK  (16 * 1024 * 1024)
 #define MAX_ASKED 10000
-#define DATA	  "../data/" /* what a unit's link to its app's data begins with */
 #define APP_SIZE  24
 
 /* Nobody finds what is named so; a view that is still mounted is let go first, for it is the tree of others. */
@@ -88,28 +88,37 @@ static void add_data(const struct node *n, struct list *l)
 
 /* ---- what destroyed apps kept ---- */
 
+static bool app_of(const struct node *n, const char *unit, char ret[APP_SIZE])
+{
+	int64_t id = out_app_id(n->home, unit);
+
+	(void)snprintf(ret, APP_SIZE, "%lld", (long long)id);
+	return id > 0;
+}
+
+/* the folders of its units too: what they left in $NAP_OUT is kept for long */
+static void put_units_aside(const struct node *n, const char *app)
+{
+	auto_dir DIR *d = opendir(n->home);
+	const struct dirent *de;
+
+	while (d && (de = readdir(d))) {
+		auto_free char *aside = xasprintf(".old-%s", de->d_name);
+		char whose[APP_SIZE];
+
+		if (de->d_name[0] != '.' && app_of(n, de->d_name, whose) && streq(whose, app))
+			(void)renameat(dirfd(d), de->d_name, dirfd(d), aside);
+	}
+}
+
 static bool put_aside(const struct node *n, const char *app)
 {
 	auto_free char *from = xasprintf("%s/data/%s", n->home, app);
 	auto_free char *to = xasprintf("%s/data/.old-%s", n->home, app);
 
+	/* first, for it is the data that nap is asked about */
+	put_units_aside(n, app);
 	return rename(from, to) == 0 || errno == EEXIST || errno == ENOTEMPTY;
-}
-
-/* whose the unit is its link to the data says */
-static bool app_of(const struct node *n, const char *unit, char ret[APP_SIZE])
-{
-	auto_free char *link = xasprintf("%s/%s/data", n->home, unit);
-	char to[sizeof DATA - 1 + APP_SIZE];
-	ssize_t len = readlink(link, to, sizeof to - 1);
-
-	if (len < 0)
-		return false;
-	to[len] = '\0';
-	if (!starts_with(to, DATA) || !is_id(to + sizeof DATA - 1))
-		return false;
-	(void)snprintf(ret, APP_SIZE, "%s", to + sizeof DATA - 1);
-	return true;
 }
 
 /* a unit of the app is on the machine still: its user writes there */
@@ -154,6 +163,7 @@ static void drop_destroyed(struct node *n)
 	json_decref(body);
 	json_decref(answer);
 	remove_aside(data);
+	remove_aside(n->home);
 }
 
 /* home/UNIT/out */

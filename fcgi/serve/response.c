@@ -27,6 +27,7 @@ const struct response_code RESPONSE_CODES[] = {
 	{ "app_empty", 409, "The app has no release that could run." },
 	{ "nothing_to_run", 409, "No member of the group failed, or has ended." },
 	{ "app_stopped", 409, "The app is stopped." },
+	{ "files_unreachable", 409, "The files lie on machines of a cluster, which nap cannot read from here." },
 	{ "url_differs", 409, "The app is deployed from another url, or pushed to." },
 	{ "url_missing", 409, "The app has no url to deploy from." },
 	{ "release_current", 409, "The release is the one that runs." },

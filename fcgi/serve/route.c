@@ -53,9 +53,12 @@ static bool fits(const struct route *route, struct request *rq)
 
 	rq->params_n = 0;
 	while (next_segment(&pattern, &want)) {
-		if (!next_segment(&path, &have))
+		if (want.p[0] == '*' && *path == '/' && path[1]) {
+			have = slice_of(path + 1);
+			path += strlen(path);
+		} else if (!next_segment(&path, &have))
 			return false;
-		if (want.p[0] == ':') {
+		if (want.p[0] == ':' || want.p[0] == '*') {
 			assert(rq->params_n < REQUEST_MAX_PARAMS);
 			if (have.n == 0)
 				return false;
@@ -71,9 +74,10 @@ static bool take_params(struct request *rq, struct err *e)
 {
 	for (size_t i = 0; i < rq->params_n; i++) {
 		const char *name = rq->params[i].name, *value = rq->params[i].value;
+		size_t n = name[-1] == '*' ? strlen(value) : strcspn(value, "/");
 
 		rq->params[i].name = arena_strndup(rq->a, name, strcspn(name, "/"));
-		rq->params[i].value = percent_decode(rq->a, value, strcspn(value, "/"), false);
+		rq->params[i].value = percent_decode(rq->a, value, n, false);
 		if (!rq->params[i].value)
 			return err_set(e, ERR_INVALID, "malformed",
 				"the path is no text: a bad percent sign, or not UTF-8");

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "collect/sink.h"
+#include "stream/group_log.h"
 #include "stream/reading.h"
 #include "stream/sse.h"
 
@@ -136,6 +137,7 @@ static void drop(struct hub *h, size_t i)
 	(void)count(h, s->tenant, -1);
 	(void)pthread_mutex_unlock(&h->lock);
 	buf_release(&s->out);
+	group_log_free(s->group);
 	free(s);
 	h->streams[i] = h->streams[--h->n];
 }
@@ -300,7 +302,8 @@ static void told(struct hub *h, const char *channel, int64_t what)
 			mine = s->kind == STREAM_EVENTS &&
 			       (s->tenant == what || streq(s->role, "admin"));
 		else if (streq(channel, SINK_CHANNEL))
-			mine = s->kind == STREAM_APP_LOG && s->app_id == what;
+			mine = (s->kind == STREAM_APP_LOG && s->app_id == what) ||
+			       (s->kind == STREAM_GROUP_LOG && group_log_told(s->group, what));
 		else if (streq(channel, "nap_operation"))
 			mine = s->kind == STREAM_OPERATION && s->operation == what;
 		else if (s->tenant == what)

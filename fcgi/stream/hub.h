@@ -23,7 +23,7 @@
 #define STREAM_SILENCE_MS  15000 /* REST: a comment at least this often */
 #define STREAM_CHECK_MS	   60000 /* RULES 18 */
 
-enum stream_kind { STREAM_EVENTS, STREAM_APP_LOG, STREAM_OPERATION };
+enum stream_kind { STREAM_EVENTS, STREAM_APP_LOG, STREAM_GROUP_LOG, STREAM_OPERATION };
 
 #define STREAM_FROM_OLDEST (-1)
 #define STREAM_FROM_NOW	   (-2)
@@ -37,11 +37,12 @@ struct stream {
 	char role[8];
 
 	/* what */
-	char app[72];	   /* events: of this app only; "": of all */
-	int64_t app_id;	   /* of the log, or whose events; 0: none */
-	int64_t operation; /* whose log */
-	int instance;	   /* of the app's log; 0: all */
-	int64_t release;   /* of the log of an app; 0: all */
+	char app[72];		 /* events: of this app only; "": of all */
+	int64_t app_id;		 /* of the log, or whose events; 0: none */
+	int64_t operation;	 /* whose log */
+	struct group_log *group; /* whose log, owned; NULL: none */
+	int instance;		 /* of the app's log; 0: all */
+	int64_t release;	 /* of the log of an app; 0: all */
 	int64_t lines; /* the app's log: this many of the last ones first; 0: go on behind seq */
 	int64_t seq;   /* of the line told last; an app's log: or one of these */
 	struct event_position at; /* of the event told last */

@@ -1,8 +1,10 @@
 #include "stream/open.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "store/event.h"
+#include "stream/group_log.h"
 #include "stream/sse.h"
 
 #define DEFAULT_LINES 100
@@ -91,6 +93,23 @@ static bool app_log_open(struct request *rq, struct response *rs, struct err *e)
 	return true;
 }
 
+static bool group_log_start(struct request *rq, struct response *rs, struct err *e)
+{
+	struct stream *s = opening_of(rq)->stream;
+	int64_t lines = DEFAULT_LINES, us;
+
+	(void)rs;
+	s->kind = STREAM_GROUP_LOG;
+	(void)request_query_i64(rq, "lines", 0, MAX_LIST, &lines);
+	if (place(rq) && !clock_parse_rfc3339(place(rq), &us))
+		fault_add(&rq->faults, "after", "invalid_value", "is no place in this stream");
+	if (!faults_end(&rq->faults, e) ||
+		!group_log_open(rq->cfg, rq->db, request_param(rq, "group"), lines, place(rq),
+			&s->group, e))
+		return false;
+	return s->group || request_not_found(rq, e);
+}
+
 SQL(STREAM_OPERATION_OF,
 	"SELECT coalesce(app_id, 0) AS app_id, state IN ('succeeded', 'failed', 'cancelled') AS ended, "
 	"coalesce((SELECT max(seq) FROM operation_log WHERE operation_id = $1), 0) AS last "
@@ -122,6 +141,8 @@ static const struct route rows[] = {
 		.doc = { "Every change, as it happens", .query = "after app" } },
 	{ "GET", "/apps/:app/logs", ACCESS_READ, 0, app_log_open,
 		.doc = { "The app's log, followed", .query = "instance release lines after" } },
+	{ "GET", "/groups/:group/logs", ACCESS_READ, 0, group_log_start,
+		.doc = { "The logs of all members, merged and followed", .query = "lines after" } },
 	{ "GET", "/operations/:id/log", ACCESS_READ, ROUTE_BOUND, operation_open,
 		.doc = { "The operation's log, followed to its end", .query = "after" } },
 };

@@ -7,6 +7,7 @@
  *	GET /events               from Last-Event-ID or ?after=, else from now; ?app=
  *	GET /apps/:app/logs       ?instance= ?release= ?lines= (100; the last ones first, 0: from now)
  *	                          ?after= or Last-Event-ID
+ *	GET /groups/:group/logs   ?lines= ?after= (a time) or Last-Event-ID; ends with the group
  *	GET /operations/:id/log   ?after= or Last-Event-ID; ends with "event: end" when the operation has ended
  */
 #ifndef NAP_STREAM_OPEN_H

@@ -2,6 +2,7 @@
 
 #include "store/applog.h"
 #include "store/operation.h"
+#include "stream/group_log.h"
 #include "stream/sse.h"
 
 #define PAGE_EVENTS 200
@@ -142,6 +143,8 @@ bool stream_read(const struct config *cfg, struct db *db, struct stream *s, stru
 	switch (s->kind) {
 	case STREAM_APP_LOG:
 		return read_app_log(cfg, s, e);
+	case STREAM_GROUP_LOG:
+		return group_log_read(cfg, db, s, e);
 	case STREAM_OPERATION:
 		return read_operation(db, s, e);
 	default:

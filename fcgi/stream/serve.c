@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "serve/pool.h"
 #include "serve/session.h"
+#include "stream/group_log.h"
 #include "stream/open.h"
 
 #include <fcntl.h>
@@ -124,6 +125,8 @@ static void serve_one(struct door_keeper *d, FCGX_Request *fcgx)
 	else
 		FCGX_Free(fcgx,
 			0); /* closes nothing, above all no connection that is the hub's now */
+	if (o.stream)
+		group_log_free(o.stream->group);
 	free(o.stream);
 	response_release(&rs);
 	caller_used(&o.rq);

@@ -206,6 +206,12 @@ http {
 		listen 127.0.0.1:PORT;
 		location / { return 404; }
 		location /api/v1/ { PARAMS fastcgi_param NAP_DOOR public; fastcgi_pass api; }
+		location /.files/ {
+			internal;
+			default_type application/json;
+			add_header Request-Id $request_id;
+			return 200 '{"items":[],"next":null,"asked":"$uri?$args"}';
+		}
 		location = /test-git-auth {
 			PARAMS
 			fastcgi_param NAP_DOOR auth;

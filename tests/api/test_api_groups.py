@@ -219,9 +219,27 @@ def test_another_tenant_sees_no_group(web, stack):
     other = Tenant(stack)
     assert other.get("/groups").json["items"] == []
     for method, path in (("GET", "/groups/web"), ("GET", "/groups/web/results"), ("POST", "/groups/web/stop"),
-                         ("GET", "/groups/web/logs"), ("POST", "/groups/web/extend"), ("DELETE", "/groups/web?confirm=web")):
+                         ("GET", "/groups/web/logs"), ("GET", "/groups/web/files.tar"), ("GET", "/apps/web_1/files"),
+                         ("GET", "/apps/web/files/1/x"), ("GET", "/apps/web/files.tar"), ("POST", "/groups/web/extend"), ("DELETE", "/groups/web?confirm=web")):
         a = other.call(method, path, {"command": "x"} if path.endswith("extend") else None)
         assert (a.status, a.code) == (404, "not_found"), (path, a)
+
+
+def test_nginx_is_told_whose_files_are_asked_for(web):
+    names(similar(web))
+    between = Tenant(web.stack).app("else")                     # ids of one group with a gap in them
+    names(similar(web, "./x {4..5}"))
+    ids = sorted(int(web.id(n)) for n in ["web"] + ["web_%d" % n for n in range(1, 6)])
+    a = web.get("/groups/web/files.tar")
+    asked = a.json["asked"]
+    assert asked.startswith("/.files/tar?apps=") and "attachment; filename=\"web-files.tar\"" == a.headers["Content-Disposition"]
+    told = [[int(i) for i in part.split("-")] for part in asked.partition("=")[2].split(",")]
+    assert [i for r in told for i in range(r[0], r[-1] + 1)] == ids and len(told) < len(ids), (told, between)
+    assert web.get("/apps/web_1/files").json["asked"] == "/.files/list?apps=%s&after=" % web.id("web_1")
+    a = web.get("/apps/web_1/files/1/sub/a%20b%22%3b.txt")
+    assert a.json["asked"] == "/.files/file?apps=%s&path=%s" % (web.id("web_1"), b'1/sub/a b";.txt'.hex())
+    assert a.headers["Content-Disposition"] == 'attachment; filename="a_b__.txt"'
+    assert faults(web.get("/apps/web_1/files?after=1;x")) == {"after": "invalid_value"}
 
 
 def test_extending_goes_on_with_the_roots_numbers(web):

@@ -1,5 +1,7 @@
 """Groups of similar apps from outside: made, run, compared, destroyed."""
+import io
 import os
+import tarfile
 
 import pytest
 
@@ -130,16 +132,30 @@ def test_members_take_turns_in_order(owner, git_server):
     assert most == 3 and order == [f"turns_{n}" for n in range(1, 10)], (most, order)
 
 
-def test_one_build_serves_the_group_and_parameters_are_variables(owner, git_server):
-    url = git_server.repo("built", {"profile": "memory: 32m\nbuild: date +%N > stamp\ncommand: cat stamp\nhealth: none\n"})
+def test_one_build_serves_the_group_and_each_member_has_its_files(nap, owner, git_server):
+    build = 'echo built >> "$XDG_CACHE_HOME/builds"; date +%N > stamp'
+    url = git_server.repo("built", {"profile": f"memory: 32m\nbuild: {build}\ncommand: cat stamp\nhealth: none\n"})
     r = owner.api("POST", "/apps", {"url": url, "name": "built"}, {"Prefer": "wait=60"})
     assert r.status == 200, r
-    r = owner.api("POST", "/apps/built/similar", {"command": "cat stamp; echo seed is $NAP_PARAM_SEED at {seed:5,6}"})
+    command = 'cat stamp; echo seed is $NAP_PARAM_SEED at {seed:1..20} | tee "$NAP_OUT/seed"'
+    r = owner.api("POST", "/apps/built/similar", {"command": command})
     assert owner.outcome(r.json()["operation"]["id"])["state"] == "succeeded"
     stamps = {n: wait_until(lambda: [x["message"] for x in owner.api("GET", f"/apps/{n}/logs").json()["items"]
                                      if x["message"].isdigit() and x["instance"]]) for n in ("built", "built_1", "built_2")}
     assert len({s[-1] for s in stamps.values()}) == 1, stamps
-    assert "seed is 6 at 6" in owner.api("GET", "/apps/built_2/logs").text
+    assert "seed is 6 at 6" in owner.api("GET", "/apps/built_6/logs").text
+    # each run of a build left its line in the tenant's cache
+    with open(f"{nap.state}/agent/lib/nap/cache/{owner.name}/builds") as f:
+        assert f.read() == "built\n"
+    r = owner.api("GET", "/groups/built/files.tar")
+    assert r.headers["Content-Disposition"] == 'attachment; filename="built-files.tar"'
+    with tarfile.open(fileobj=io.BytesIO(r.body)) as t:
+        files = {m.name: t.extractfile(m).read().decode() for m in t.getmembers()}
+    assert files == {f"built_{n}/1/seed": f"seed is {n} at {n}\n" for n in range(1, 21)}
+    f, = owner.api("GET", "/apps/built_7/files").json()["items"]
+    assert (f["path"], f["size"], f["release"]) == ("1/seed", len("seed is 7 at 7\n"), 1)
+    assert owner.api("GET", "/apps/built_7/files/1/seed").text == "seed is 7 at 7\n"
+    assert owner.api("GET", "/apps/built_7/files/1/none").status == 404
 
 
 def test_instances_that_disagree_are_shown_with_the_first_differing_line(owner, git_server):

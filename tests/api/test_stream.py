@@ -230,6 +230,45 @@ def test_a_destroyed_apps_log_stream_ends(stack, acme):
     f.until_end()
 
 
+def test_a_groups_log_is_its_members_merged_and_goes_on(stack, acme):
+    def member(name):
+        app = stack.app(acme[0], name)
+        stack.sql("INSERT INTO family (tenant_id, name) SELECT id, 'web' FROM tenant WHERE name = '%s' ON CONFLICT DO NOTHING; "
+                  "UPDATE app SET family_id = f.id FROM family f JOIN tenant t ON t.id = f.tenant_id WHERE app.id = %d AND "
+                  "f.name = 'web' AND t.name = '%s'" % (acme[0], app, acme[0]))
+        return app
+
+    def told(f):
+        return [(d["app"], d["line"]["seq"]) for d in f.data()]
+
+    one, two, alone = member("web_1"), member("web_2"), stack.app(acme[0], "alone")
+    for n in range(1, 61, 2):                                     # in turns, a microsecond apart
+        stack.log_lines(one, n, n)
+        stack.log_lines(two, n + 1, n + 1)
+    stack.log_lines(alone, 1, 1)
+    f = stack.follow("/groups/web/logs?lines=10", acme[1]).until_n(10)
+    assert told(f) == [("web_%d" % (2 - n % 2), n) for n in range(51, 61)]
+    stack.log_lines(two, 61, 61)
+    stack.log_lines(alone, 2, 2)
+    f.until_n(11)
+    late = member("web_3")                                        # it is found within ten seconds
+    stack.log_lines(late, 70, 200)
+    f.until_n(142)
+    assert told(f)[10:] == [("web_2", 61)] + [("web_3", n) for n in range(70, 201)]
+    f.close()
+    f = stack.follow("/groups/web/logs?lines=10", acme[1], {"Last-Event-ID": f.messages[9]["id"]}).until_n(132)
+    assert told(f) == [("web_2", 61)] + [("web_3", n) for n in range(70, 201)]
+    f.close()
+    assert stack.follow("/groups/web/logs", stack.tenant("o" + acme[0])).until_open().status == 404
+    f = stack.follow("/groups/web/logs?lines=0", acme[1]).until_open()
+    stack.log_lines(one, 300, 300)
+    f.until_n(1)
+    assert told(f) == [("web_1", 300)]
+    stack.sql("DELETE FROM app WHERE id IN (%d, %d, %d)" % (one, two, late))
+    f.until_end()
+    assert stack.follow("/groups/web/logs", acme[1]).until_open().status == 404
+
+
 def test_an_operations_log_ends_with_it(stack, acme):
     operation = stack.operation(acme[0])
     stack.say(operation, "cloning")

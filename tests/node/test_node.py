@@ -9,6 +9,7 @@ import threading
 
 import pytest
 from node_stack import TREE, free_port, until
+from test_files import Home
 
 NAME = "t.a.v1@1.service"
 SIDEKICK = "t.a.v1_discovery@1.service"
@@ -36,6 +37,7 @@ def test_a_job_runs_once_and_is_finished(each):
     assert end["started_us"] <= end["ended_us"] and not end["listened"] and len(end["run_id"]) == 32
     folder = each.lib + "/" + NAME
     assert open(folder + "/out/o").read() == "out\n"
+    assert Home(each.lib).tar("12") == {"a/1/o": b"out\n"}
     assert open(each.lib + "/data/12/d").read() == "data\n"
     # the view and the environment are gone, the tree is as it was
     assert not os.path.exists(folder + "/view") and not os.path.exists(each.run + "/" + NAME)

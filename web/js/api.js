@@ -65,7 +65,7 @@ export function isSignInProblem({ status, code }) {
 }
 
 /** Answers {status, data, etag}; throws Problem. */
-export async function call(method, path, { body, query, signal, ifMatch, once, quiet401 } = {}) {
+export async function call(method, path, { body, query, signal, ifMatch, once, quiet401, blob } = {}) {
 	const head = { Accept: "application/json" };
 	if (body !== undefined) head["Content-Type"] = "application/json";
 	if (ifMatch) head["If-Match"] = ifMatch;
@@ -103,7 +103,8 @@ export async function call(method, path, { body, query, signal, ifMatch, once, q
 
 	const type = answer.headers.get("Content-Type") || "";
 	let data = null;
-	if (answer.status !== 204 && type.includes("json")) data = await answer.json().catch(() => null);
+	if (answer.ok && blob) data = await answer.blob();
+	else if (answer.status !== 204 && type.includes("json")) data = await answer.json().catch(() => null);
 	else if (answer.status !== 204) data = await answer.text().catch(() => "");
 	if (!answer.ok) {
 		const wait = Number(answer.headers.get("Retry-After")) || 0;
@@ -115,6 +116,16 @@ export async function call(method, path, { body, query, signal, ifMatch, once, q
 
 export async function get(path, query, signal) {
 	return (await call("GET", path, { query, signal })).data;
+}
+
+/** The cookie alone proves nothing: a file is fetched, and then saved. */
+export async function save(path, name, query) {
+	const { data } = await call("GET", path, { query, blob: true });
+	const a = document.createElement("a");
+	a.href = URL.createObjectURL(data);
+	a.download = name;
+	a.click();
+	setTimeout(() => URL.revokeObjectURL(a.href), 1000);
 }
 
 /** All pages of a list. */

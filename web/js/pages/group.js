@@ -1,7 +1,7 @@
 // One group: what its members were given and what they came to.
 
 import { post } from "../actions.js";
-import { call, get, segment, url } from "../api.js";
+import { call, get, save, segment } from "../api.js";
 import { duration, middle } from "../format.js";
 import { h } from "../h.js";
 import { t } from "../i18n.js";
@@ -141,19 +141,11 @@ export function groupPage(scope, { params }) {
 				),
 				!view.all && rows.length > SHOWN && h("div", { class: "card-body" }, button(t("group.all", { n: rows.length }), { onClick: () => ((view.all = true), invalidate()) })),
 			],
-			h("a", { class: "button small", href: url(path + "/results", { format: "csv" }), onClick: csv }, t("group.csv")),
+			[
+				button(t("files.download"), { small: true, id: "files", onClick: () => save(path + "/files.tar", name + "-files.tar") }),
+				button(t("group.csv"), { small: true, onClick: () => save(path + "/results", name + ".csv", { format: "csv" }) }),
+			],
 		);
-	}
-
-	/** The cookie alone proves nothing: the table is fetched, and then saved. */
-	async function csv(e) {
-		e.preventDefault();
-		const { data } = await call("GET", path + "/results", { query: { format: "csv" } });
-		const a = document.createElement("a");
-		a.href = URL.createObjectURL(new Blob([data], { type: "text/csv" }));
-		a.download = name + ".csv";
-		a.click();
-		setTimeout(() => URL.revokeObjectURL(a.href), 1000);
 	}
 
 	function plotCard(data) {

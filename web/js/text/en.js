@@ -365,6 +365,7 @@ export default {
 	"group.filtered": "{name} = {value}",
 	"group.all": "Show all {n}",
 	"group.csv": "Download CSV",
+	"files.download": "Download files",
 	"group.plot": "Plot",
 	"group.x": "Horizontal axis",
 	"group.y": "Vertical axis",

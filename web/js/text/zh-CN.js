@@ -365,6 +365,7 @@ export default {
 	"group.filtered": "{name} = {value}",
 	"group.all": "显示全部 {n} 个",
 	"group.csv": "下载 CSV",
+	"files.download": "下载文件",
 	"group.plot": "散点图",
 	"group.x": "横轴",
 	"group.y": "纵轴",

@@ -1,7 +1,7 @@
 // Overview: the scale, the instances, where the app came from.
 
 import { gone, post } from "../../actions.js";
-import { get, segment } from "../../api.js";
+import { get, save, segment } from "../../api.js";
 import { bytes } from "../../format.js";
 import { h } from "../../h.js";
 import { t } from "../../i18n.js";
@@ -141,6 +141,7 @@ export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
 				t("instances"),
 				rows.length === 0 ? empty(t("instances.none"), t(a.state === "stopped" ? "instances.stopped" : a.desired_instances > 0 ? "instances.later" : "instances.zero")) : table(t("instances"), columns(a), rows, (i) => `${i.number}-${i.release || ""}`),
 				rows.length > 1 && button(t("outputs.compare"), { small: true, id: "compare", disabled: same.busy, onClick: compare }),
+				a.release && button(t("files.download"), { small: true, id: "files", onClick: () => save(`/apps/${segment(name)}/files.tar`, name + "-files.tar") }),
 			),
 		);
 	}

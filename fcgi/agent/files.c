@@ -1,0 +1,106 @@
+#include "agent/files.h"
+
+#include "agent/super.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/spawn.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+static char *socket_path(const struct agent *ag)
+{
+	return xasprintf("%s/run/files/files.sock", ag->cfg.state);
+}
+
+bool files_open(struct agent *ag, struct err *e)
+{
+	auto_free char *folder = xasprintf("%s/run/files", ag->cfg.state), *path = socket_path(ag);
+	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	if (snprintf(sa.sun_path, sizeof sa.sun_path, "%s", path) >= (int)sizeof sa.sun_path)
+		return err_set(e, ERR_INVALID, "path_too_long",
+			"the path of socket \"%s\" is too long", path);
+	if (!dir_make(folder, 0700, e))
+		return false;
+	(void)unlink(path);
+	/* who may come so far is said by the folder */
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) < 0 || chmod(path, 0666) < 0 ||
+		listen(fd, 128) < 0)
+		return err_errno(e, "could not listen on \"%s\"", path);
+	ag->files.fd = steal_fd(&fd);
+	return true;
+}
+
+static pid_t *place(struct agent *ag, pid_t pid)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ag->files.pid); i++)
+		if (ag->files.pid[i] == pid)
+			return &ag->files.pid[i];
+	return NULL;
+}
+
+static pid_t start(const struct agent *ag, int connection)
+{
+	auto_free char *program = super_helper("nap-files"),
+		       *home = agent_path(ag, "lib/nap", NULL);
+	const char *const argv[] = { program, home, NULL };
+	const char *const env[] = { "LANG=C.UTF-8", NULL };
+	const struct spawn s = {
+		.path = program, .argv = argv, .env = env, .in = connection, .out = connection
+	};
+	struct err e;
+	pid_t pid;
+
+	if (spawn_start(&s, &pid, &e))
+		return pid;
+	LOG(WARNING, "agent.files", KV("why", e.msg));
+	return 0;
+}
+
+void files_take(struct agent *ag)
+{
+	static const char busy[] = "HTTP/1.0 503 Busy\r\nContent-Length: 0\r\n\r\n";
+
+	for (;;) {
+		auto_fd int fd = accept4(ag->files.fd, NULL, NULL, SOCK_CLOEXEC);
+		pid_t *free_place = place(ag, 0), pid = 0;
+
+		if (fd < 0)
+			return;
+		if (free_place)
+			pid = start(ag, fd);
+		if (pid > 0)
+			*free_place = pid;
+		else
+			(void)!send(fd, busy, sizeof busy - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+}
+
+void files_reaped(struct agent *ag, pid_t pid)
+{
+	pid_t *its = place(ag, pid);
+
+	if (its)
+		*its = 0;
+}
+
+void files_close(struct agent *ag)
+{
+	auto_free char *path = socket_path(ag);
+
+	if (ag->files.fd < 0)
+		return;
+	(void)close(ag->files.fd);
+	(void)unlink(path);
+	for (size_t i = 0; i < ARRAY_SIZE(ag->files.pid); i++) {
+		if (ag->files.pid[i] <= 0)
+			continue;
+		(void)kill(ag->files.pid[i], SIGKILL);
+		(void)waitpid(ag->files.pid[i], NULL, 0);
+	}
+}
