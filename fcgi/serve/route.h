@@ -61,7 +61,8 @@ struct route_doc {
 
 struct route {
 	const char *method;
-	const char *path; /* "/apps/:app"; public rows stand below /api/v1. "*path" at the end: all that follows */
+	const char *
+		path; /* "/apps/:app"; public rows stand below /api/v1. "*path" at the end: all that follows */
 	enum access access;
 	unsigned flags;
 	route_fn *fn;
