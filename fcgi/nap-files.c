@@ -125,7 +125,7 @@ static const char *from_hex(struct arena *a, const char *hex)
 /* NAME=VALUE&…, of which nothing needs to be decoded */
 static bool take_query(struct answer *an, char *query)
 {
-	for (char *part = strtok(query, "&"); part; part = strtok(NULL, "&")) {
+	for (char *part; (part = strsep(&query, "&"));) {
 		char *value = strchr(part, '=');
 
 		if (!value)
@@ -148,8 +148,8 @@ static bool take_request(struct answer *an)
 	an->after = an->path = "";
 	if (!read_request(&an->a, &text))
 		return false;
-	an->method = strtok(text, " ");
-	target = strtok(NULL, " \r\n");
+	an->method = strsep(&text, " ");
+	target = strsep(&text, " \r\n");
 	query = target ? strchr(target, '?') : NULL;
 	if (!query || (!streq(an->method, "GET") && !is_head(an)))
 		return false;
