@@ -1,5 +1,6 @@
 #include "agent/agent.h"
 
+#include "agent/deps.h"
 #include "agent/disk.h"
 #include "agent/entries.h"
 #include "agent/files.h"
@@ -118,6 +119,7 @@ static void unit_free(struct agent_unit *u)
 	sample_drop(u);
 	content_unref(u->content);
 	content_unref(u->loaded);
+	deps_free(u->deps);
 	free(u->bad);
 	free(u->name);
 	free(u->folder);

@@ -62,6 +62,7 @@ struct agent_unit {
 	bool scheduled; /* the machine takes it (agent/plan.h) */
 
 	struct content *loaded; /* what A/unit/NAME holds; NULL: no folder */
+	struct deps *deps;	/* whom the loaded one names (agent/deps.h) */
 	char *bad;	   /* why the loaded one cannot be started, NULL: it can (unit/options.h) */
 	int64_t stop_ms;   /* what its TimeoutStopSec= allows */
 	unsigned int mark; /* of a walk over dependencies (agent/plan.c) */

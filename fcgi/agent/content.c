@@ -209,12 +209,6 @@ static void content_free(struct content *c)
 	free(c);
 }
 
-static bool orders(const struct content_option *o)
-{
-	return streq(o->section, "Unit") &&
-	       (streq(o->name, "After") || streq(o->name, "Before") || streq(o->name, "Conflicts"));
-}
-
 bool content_make(const json_t *options, struct content **ret, struct err *e)
 {
 	auto_buf struct buf b = { 0 };
@@ -248,8 +242,7 @@ bool content_make(const json_t *options, struct content **ret, struct err *e)
 		}
 	}
 	(void)snprintf(c->hash, sizeof c->hash, "%s", hash);
-	for (size_t i = 0; i < c->n; i++)
-		c->ordered = c->ordered || orders(&c->options[i]);
+	c->conflicts = content_last(c, "X-Fleet", "Conflicts") != NULL;
 	c->next = *at;
 	*at = c;
 	*ret = c;

@@ -26,9 +26,9 @@ struct content {
 	size_t refs;
 	struct content_option *options; /* strings live in text */
 	size_t n;
-	bool ordered; /* [Unit] After=, Before= or Conflicts= is there: it may have to wait for others, or they for it */
 	char *text; /* parsed in place: not readable as a whole */
 	struct content *next;
+	bool conflicts; /* [X-Fleet] Conflicts= is there: few have it, and each is compared with all */
 };
 
 /*

@@ -2,6 +2,7 @@ libnap_a_SOURCES += \
 	%D%/agent.c %D%/agent.h \
 	%D%/cgroup.c %D%/cgroup.h \
 	%D%/content.c %D%/content.h \
+	%D%/deps.c %D%/deps.h \
 	%D%/disk.c %D%/disk.h \
 	%D%/entries.c %D%/entries.h \
 	%D%/files.c %D%/files.h \

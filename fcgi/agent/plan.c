@@ -1,5 +1,6 @@
 #include "agent/plan.h"
 
+#include "agent/deps.h"
 #include "agent/fleet_name.h"
 #include "agent/super.h"
 #include "base/clock.h"
@@ -90,64 +91,6 @@ enum fleet_state plan_current(const struct agent_unit *u)
 	return u->launched ? FLEET_LAUNCHED : FLEET_LOADED;
 }
 
-/* %n and its like; %% is a percent sign; what is not known stays */
-static void expand(const char *unit, const char *word, size_t n, struct buf *b)
-{
-	struct slice s;
-
-	for (size_t i = 0; i < n; i++) {
-		if (word[i] != '%' || i + 1 == n) {
-			buf_putc(b, word[i]);
-		} else if (word[i + 1] == '%') {
-			buf_putc(b, '%');
-			i++;
-		} else if (fleet_specifier(unit, word[i + 1], &s)) {
-			buf_add(b, s.p, s.n);
-			i++;
-		} else {
-			buf_putc(b, '%');
-		}
-	}
-}
-
-struct names {
-	const struct agent_unit *u;
-	void (*fn)(void *ctx, const char *name);
-	void *ctx;
-};
-
-static void split_names(void *ctx, const char *value)
-{
-	struct names *n = ctx;
-
-	while (*value) {
-		size_t blank = strspn(value, " \t\n\\"), len = strcspn(value + blank, " \t\n");
-		auto_buf struct buf b = { 0 };
-
-		if (!len)
-			return;
-		buf_init(&b, 4096);
-		expand(n->u->name, value + blank, len, &b);
-		n->fn(n->ctx, b.data);
-		value += blank + len;
-	}
-}
-
-static void each_name(const struct agent_unit *u, const struct content *c, const char *section,
-	const char *option, void (*fn)(void *ctx, const char *name), void *ctx)
-{
-	struct names n = { u, fn, ctx };
-
-	if (c)
-		content_each(c, section, option, split_names, &n);
-}
-
-void plan_each_name(const struct agent_unit *u, const char *section, const char *option,
-	void (*fn)(void *ctx, const char *name), void *ctx)
-{
-	each_name(u, u->loaded, section, option, fn, ctx);
-}
-
 /* Placement */
 
 struct place {
@@ -199,7 +142,8 @@ static void need_metadata(void *ctx, const char *pair)
 	struct metadata m = { p, pair, eq ? (size_t)(eq - pair) : 0, false };
 
 	if (eq)
-		each_name(p->u, p->u->content, "X-Fleet", "MachineMetadata", pair_matches, &m);
+		deps_each_of(
+			p->u->name, p->u->content, "X-Fleet", "MachineMetadata", pair_matches, &m);
 	p->ok = p->ok && m.found;
 }
 
@@ -219,7 +163,9 @@ static bool conflicts(const struct agent_unit *a, const struct agent_unit *b)
 {
 	struct conflict c = { b->name, false };
 
-	each_name(a, a->content, "X-Fleet", "Conflicts", pattern_matches, &c);
+	if (!a->content || !a->content->conflicts)
+		return false;
+	deps_each_of(a->name, a->content, "X-Fleet", "Conflicts", pattern_matches, &c);
 	return c.found;
 }
 
@@ -230,9 +176,9 @@ static bool may_run(struct agent *ag, const struct agent_unit *u)
 	if (!u->content || u->desired == FLEET_INACTIVE || fleet_name_is_template(u->name) ||
 		strlen(u->name) > NAME_LIMIT || ag->stop_all || streq(ag->cfg.isolation, "missing"))
 		return false;
-	each_name(u, u->content, "X-Fleet", "MachineOf", need_peer, &p);
-	each_name(u, u->content, "X-Fleet", "MachineID", need_machine, &p);
-	each_name(u, u->content, "X-Fleet", "MachineMetadata", need_metadata, &p);
+	deps_each_of(u->name, u->content, "X-Fleet", "MachineOf", need_peer, &p);
+	deps_each_of(u->name, u->content, "X-Fleet", "MachineID", need_machine, &p);
+	deps_each_of(u->name, u->content, "X-Fleet", "MachineMetadata", need_metadata, &p);
 	return p.ok;
 }
 
@@ -323,38 +269,18 @@ static bool pull_in(struct agent *ag, struct agent_unit *u)
 {
 	struct dep d = { .ag = ag, .u = u };
 
-	plan_each_name(u, "Unit", "Wants", pull, &d);
-	plan_each_name(u, "Unit", "Requires", pull_required, &d);
-	plan_each_name(u, "Unit", "BindsTo", pull_required, &d);
-	plan_each_name(u, "Unit", "Requisite", need_active, &d);
+	deps_each(u->deps, DEP_WANTS, pull, &d);
+	deps_each(u->deps, DEP_REQUIRES, pull_required, &d);
+	deps_each(u->deps, DEP_BINDS_TO, pull_required, &d);
+	deps_each(u->deps, DEP_REQUISITE, need_active, &d);
 	return !d.missing;
-}
-
-struct named {
-	const char *name;
-	bool found;
-};
-
-static void is_named(void *ctx, const char *name)
-{
-	struct named *n = ctx;
-
-	n->found = n->found || streq(n->name, name);
-}
-
-static bool names(const struct agent_unit *u, const char *option, const struct agent_unit *other)
-{
-	struct named n = { other->name, false };
-
-	plan_each_name(u, "Unit", option, is_named, &n);
-	return n.found;
 }
 
 /* either says so: u starts only when other has started */
 static bool starts_after(const struct agent_unit *u, const struct agent_unit *other)
 {
-	return (u->loaded->ordered && names(u, "After", other)) ||
-	       (other->loaded->ordered && names(other, "Before", u));
+	return deps_name(u->deps, DEP_AFTER, other->name) ||
+	       deps_name(other->deps, DEP_BEFORE, u->name);
 }
 
 static bool is_ordered(const struct agent_unit *a, const struct agent_unit *b)
@@ -412,8 +338,9 @@ static void stop_bound(struct agent *ag, const struct agent_unit *u)
 
 		if (o == u || !supervised(o) || o->stopping)
 			continue;
-		if (names(o, "BindsTo", u) ||
-			(u->stopping && (names(o, "Requires", u) || names(o, "PartOf", u)))) {
+		if (deps_name(o->deps, DEP_BINDS_TO, u->name) ||
+			(u->stopping && (deps_name(o->deps, DEP_REQUIRES, u->name) ||
+						deps_name(o->deps, DEP_PART_OF, u->name)))) {
 			super_stop(ag, o);
 			stop_bound(ag, o);
 		}
@@ -426,8 +353,9 @@ static void stop_conflicting(struct agent *ag, struct agent_unit *u)
 	for (size_t i = 0; i < ag->n; i++) {
 		struct agent_unit *o = ag->unit[i];
 
-		if (o == u || !o->loaded || (!o->loaded->ordered && !u->loaded->ordered) ||
-			(!names(u, "Conflicts", o) && !names(o, "Conflicts", u)))
+		if (o == u || !o->loaded ||
+			(!deps_name(u->deps, DEP_CONFLICTS, o->name) &&
+				!deps_name(o->deps, DEP_CONFLICTS, u->name)))
 			continue;
 		o->start_wanted = false;
 		if (supervised(o) && !o->stopping) {

@@ -32,10 +32,4 @@ struct unit_states plan_words(const struct agent_unit *u);
 /* fleet's word: how far the unit has come */
 enum fleet_state plan_current(const struct agent_unit *u);
 
-/*
- * Calls fn for each unit name in the lists of section's option (Wants=a.service b.service), specifiers expanded for u.
- */
-void plan_each_name(const struct agent_unit *u, const char *section, const char *option,
-	void (*fn)(void *ctx, const char *name), void *ctx);
-
 #endif

@@ -1,6 +1,7 @@
 #include "agent/super.h"
 
 #include "agent/cgroup.h"
+#include "agent/deps.h"
 #include "agent/guard.h"
 #include "agent/kept.h"
 #include "agent/sample.h"
@@ -214,6 +215,8 @@ static void read_options(const struct agent *ag, struct agent_unit *u)
 	struct unit_options o;
 	struct err e = { 0 };
 
+	deps_free(u->deps);
+	u->deps = deps_read(u->name, u->loaded);
 	buf_init(&b, OPTIONS_MAX);
 	content_json(u->loaded, &b);
 	list = json_loadb(b.data, b.len, 0, NULL);
@@ -373,6 +376,7 @@ void super_unload(struct agent *ag, struct agent_unit *u)
 	remove_folder(ag, "unit", u);
 	content_unref(u->loaded);
 	u->loaded = NULL;
+	deps_free(steal(&u->deps));
 	guard_note(ag, u);
 	u->uid = 0;
 	u->launched = u->deleted = false;
