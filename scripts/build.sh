@@ -59,12 +59,11 @@ build_programs() {
 
 # put FILE DESTINATION [MODE]: replaced at once, and only where it differs; says so by its status
 put() {
-	if [ ! -e "$2" ]; then # nobody reads it yet; what is cut short here differs at the next start
-		[ -d "${2%/*}" ] || mkdir -p "${2%/*}"
-		install -m "${3:-644}" "$1" "$2"
-		return
+	if [ -e "$2" ]; then
+		! cmp -s "$1" "$2" || return 1
+	elif [ ! -d "${2%/*}" ]; then
+		mkdir -p "${2%/*}"
 	fi
-	! cmp -s "$1" "$2" || return 1
 	install -m "${3:-644}" "$1" "$2.new"
 	mv "$2.new" "$2"
 }
