@@ -60,7 +60,7 @@ static bool send_all(const char *p, size_t n)
 }
 
 /* length -1: chunks follow */
-static bool send_head(const struct answer *an, int status, const char *type, int64_t length)
+static bool send_head(int status, const char *type, int64_t length)
 {
 	auto_free char *size = length < 0 ? xstrdup("Transfer-Encoding: chunked")
 					  : xasprintf("Content-Length: %lld", (long long)length);
@@ -68,13 +68,12 @@ static bool send_head(const struct answer *an, int status, const char *type, int
 		xasprintf("HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%s\r\nConnection: close\r\n\r\n",
 			status, status == 200 ? "OK" : "No", type, size);
 
-	(void)an;
 	return send_all(head, strlen(head));
 }
 
-static int refuse(const struct answer *an, int status)
+static int refuse(int status)
 {
-	return send_head(an, status, "text/plain", 0) ? 0 : 1;
+	return send_head(status, "text/plain", 0) ? 0 : 1;
 }
 
 static bool send_chunk(const char *p, size_t n)
@@ -182,8 +181,8 @@ static int answer_file(struct answer *an)
 		if (an->units[i].number == number)
 			fd = out_open(an->home, &an->units[i], rest, &st);
 	if (fd < 0)
-		return refuse(an, 404);
-	if (!send_head(an, 200, "application/octet-stream", st.st_size))
+		return refuse(404);
+	if (!send_head(200, "application/octet-stream", st.st_size))
 		return 1;
 	for (left = is_head(an) ? 0 : st.st_size; left;) {
 		ssize_t got = read(fd, chunk, (size_t)MIN(left, (int64_t)CHUNK));
@@ -239,7 +238,7 @@ static int answer_list(struct answer *an)
 	bool ok;
 
 	if (*an->after && !rest)
-		return refuse(an, 400);
+		return refuse(400);
 	buf_init(&l.b, 16 * 1024 * 1024);
 	buf_puts(&l.b, "{\"items\":[");
 	for (size_t i = 0; i < an->n && !l.more; i++) {
@@ -257,7 +256,7 @@ static int answer_list(struct answer *an)
 	} else {
 		buf_puts(&l.b, "null}");
 	}
-	ok = !l.b.failed && send_head(an, 200, "application/json", (int64_t)l.b.len) &&
+	ok = !l.b.failed && send_head(200, "application/json", (int64_t)l.b.len) &&
 	     (is_head(an) || send_all(l.b.data, l.b.len));
 	free(l.last);
 	buf_release(&l.b);
@@ -323,7 +322,7 @@ static int answer_tar(struct answer *an)
 	struct packing *p = xcalloc(1, sizeof *p);
 	bool ok;
 
-	if (!send_head(an, 200, "application/x-tar", -1))
+	if (!send_head(200, "application/x-tar", -1))
 		return 1;
 	if (is_head(an))
 		return 0;
@@ -350,12 +349,12 @@ static int answer_all(struct answer *an)
 		setsockopt(STDIN_FILENO, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0)
 		return 1;
 	if (!take_request(an))
-		return refuse(an, 400);
+		return refuse(400);
 	if (streq(an->what, "/file"))
 		return answer_file(an);
 	if (streq(an->what, "/list"))
 		return answer_list(an);
-	return streq(an->what, "/tar") ? answer_tar(an) : refuse(an, 404);
+	return streq(an->what, "/tar") ? answer_tar(an) : refuse(404);
 }
 
 int main(int argc, char **argv)

@@ -102,11 +102,6 @@ void deps_free(struct deps *d)
 	free(d);
 }
 
-bool deps_any(const struct deps *d, enum dep_kind kind)
-{
-	return d && d->list[kind].n > 0;
-}
-
 bool deps_name(const struct deps *d, enum dep_kind kind, const char *name)
 {
 	for (size_t i = 0; d && i < d->list[kind].n; i++)

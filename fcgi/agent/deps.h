@@ -27,7 +27,6 @@ struct deps *deps_read(const char *unit, const struct content *c);
 void deps_free(struct deps *d); /* NULL is fine */
 
 /* d NULL: a unit that is not loaded names nobody */
-bool deps_any(const struct deps *d, enum dep_kind kind);
 bool deps_name(const struct deps *d, enum dep_kind kind, const char *name);
 void deps_each(const struct deps *d, enum dep_kind kind, dep_fn *fn, void *ctx);
 

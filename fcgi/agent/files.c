@@ -1,5 +1,6 @@
 #include "agent/files.h"
 
+#include "agent/http.h"
 #include "agent/super.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -8,7 +9,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 static char *socket_path(const struct agent *ag)
@@ -19,21 +19,12 @@ static char *socket_path(const struct agent *ag)
 bool files_open(struct agent *ag, struct err *e)
 {
 	auto_free char *folder = xasprintf("%s/run/files", ag->cfg.state), *path = socket_path(ag);
-	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 
-	if (snprintf(sa.sun_path, sizeof sa.sun_path, "%s", path) >= (int)sizeof sa.sun_path)
-		return err_set(e, ERR_INVALID, "path_too_long",
-			"the path of socket \"%s\" is too long", path);
+	/* who may come so far is said by the folder */
 	if (!dir_make(folder, 0700, e))
 		return false;
-	(void)unlink(path);
-	/* who may come so far is said by the folder */
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) < 0 || chmod(path, 0666) < 0 ||
-		listen(fd, 128) < 0)
-		return err_errno(e, "could not listen on \"%s\"", path);
-	ag->files.fd = steal_fd(&fd);
-	return true;
+	ag->files.fd = http_socket(path, 0666, e);
+	return ag->files.fd >= 0;
 }
 
 static pid_t *place(struct agent *ag, pid_t pid)

@@ -206,7 +206,7 @@ static void on_end(
 	*con = NULL;
 }
 
-static int bind_socket(const char *path, mode_t mode, struct err *e)
+int http_socket(const char *path, mode_t mode, struct err *e)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -233,7 +233,7 @@ static int bind_socket(const char *path, mode_t mode, struct err *e)
 bool http_listen(struct http_listener *l, const char *path, mode_t mode, int *ret_fd, struct err *e)
 {
 	const union MHD_DaemonInfo *info;
-	int fd = bind_socket(path, mode, e);
+	int fd = http_socket(path, mode, e);
 
 	if (fd < 0)
 		return false;

@@ -40,6 +40,9 @@ struct http_listener {
 	uid_t allow;
 };
 
+/* A listening stream socket at path, of that mode; an old one is replaced. -1 and e. */
+int http_socket(const char *path, mode_t mode, struct err *e);
+
 /* The listener's epoll descriptor is in *ret_fd: when it is readable, call http_run(). An old socket is replaced. */
 NODISCARD bool http_listen(
 	struct http_listener *l, const char *path, mode_t mode, int *ret_fd, struct err *e);

@@ -152,7 +152,7 @@ void journal_tidy(struct journal *j, bool (*is_unit)(void *ctx, const char *fold
 		struct err e = { 0 };
 		char *text;
 
-		if (streq(de->d_name, ".") || streq(de->d_name, "..") || is_unit(ctx, de->d_name))
+		if (is_dot(de->d_name) || is_unit(ctx, de->d_name))
 			continue;
 		if (clock_now() - touched(path) > JOURNAL_KEEP_S) {
 			forget(j, de->d_name);

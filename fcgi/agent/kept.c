@@ -39,14 +39,8 @@ static bool is_known(const struct agent *ag, const char *name)
 static bool left_anything(int place, const char *name)
 {
 	auto_free char *out = xasprintf("%s/out", name);
-	int fd = openat(place, out, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	auto_dir DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *de;
 
-	while (d && (de = readdir(d)))
-		if (!streq(de->d_name, ".") && !streq(de->d_name, ".."))
-			return true;
-	return false;
+	return folder_has_any(place, out);
 }
 
 /* "T.A.vRELEASE@N.service": what stands before the release's number; 0: it is no instance's */

@@ -530,7 +530,7 @@ void super_adopt(struct agent *ag)
 	struct dirent *de;
 
 	while (d && (de = readdir(d))) {
-		if (!streq(de->d_name, ".") && !streq(de->d_name, ".."))
+		if (!is_dot(de->d_name))
 			adopt_folder(ag, de->d_name);
 	}
 }

@@ -115,6 +115,28 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
 	return kind == FTW_DP || kind == FTW_DNR ? rmdir(path) : unlink(path);
 }
 
+bool is_dot(const char *name)
+{
+	return streq(name, ".") || streq(name, "..");
+}
+
+int folder_open(int at, const char *name)
+{
+	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+}
+
+bool folder_has_any(int at, const char *path)
+{
+	int fd = folder_open(at, path);
+	auto_dir DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *de;
+
+	while (d && (de = readdir(d)))
+		if (!is_dot(de->d_name))
+			return true;
+	return false;
+}
+
 bool tree_remove(const char *path, struct err *e)
 {
 	struct stat st;

@@ -34,6 +34,15 @@ void disk_count_add(struct disk_count *c, const char *path);
 void disk_count_name(struct disk_count *c, const struct stat *st); /* one file, of any name */
 int64_t disk_count_end(struct disk_count *c);			   /* the sum; c is as new */
 
+/* "." and ".." of readdir(3) */
+bool is_dot(const char *name);
+
+/* The folder name below at, open, if it is one and no link; -1 and errno. */
+int folder_open(int at, const char *name);
+
+/* There is something in the folder path below at; false: nothing, or it cannot be read. */
+bool folder_has_any(int at, const char *path);
+
 /* Removes path and all below it, never following a link; absent is fine. */
 NODISCARD bool tree_remove(const char *path, struct err *e);
 

@@ -149,7 +149,7 @@ static bool sweep_trees(struct job *self, int64_t min_age_s, struct err *e)
 	while (d && (entry = readdir(d))) {
 		const char *name = entry->d_name;
 
-		if (streq(name, ".") || streq(name, "..") || !is_old(dirfd(d), name, min_age_s) ||
+		if (is_dot(name) || !is_old(dirfd(d), name, min_age_s) ||
 			bsearch(name, kept, (size_t)n, sizeof *kept, compare_text))
 			continue;
 		if (name[0] == '.' || is_hex(name))

@@ -61,11 +61,6 @@ static void done(struct linking *l, const struct err *why)
 	(void)pthread_mutex_unlock(&l->lock);
 }
 
-static int open_below(int root, const char *path)
-{
-	return openat(root, path[0] ? path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
 static bool link_entry(struct linking *l, const char *path, int from, int to,
 	const struct dirent *entry, struct err *e)
 {
@@ -87,8 +82,8 @@ static bool link_entry(struct linking *l, const char *path, int from, int to,
 
 static bool link_one(struct linking *l, const char *path, struct err *e)
 {
-	auto_fd int to = open_below(l->to, path);
-	int from = open_below(l->from, path);
+	auto_fd int to = folder_open(l->to, path[0] ? path : ".");
+	int from = folder_open(l->from, path[0] ? path : ".");
 	auto_dir DIR *d = from >= 0 ? fdopendir(from) : NULL;
 	const struct dirent *entry;
 
@@ -98,8 +93,7 @@ static bool link_one(struct linking *l, const char *path, struct err *e)
 		return err_errno(e, "could not open folder \"%s\"", path);
 	}
 	while ((entry = readdir(d)))
-		if (!streq(entry->d_name, ".") && !streq(entry->d_name, "..") &&
-			!link_entry(l, path, from, to, entry, e))
+		if (!is_dot(entry->d_name) && !link_entry(l, path, from, to, entry, e))
 			return false;
 	return true;
 }

@@ -99,15 +99,20 @@ bool tree_id(struct job *job, const char *commit, char ret[TREE_ID_SIZE], struct
 }
 
 /* what comes out of git is 0644 or 0755 less the umask; what is linked already has its mode and is left alone */
-static int open_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+static int open_mode(const char *path, const struct stat *st)
 {
 	mode_t want = S_ISDIR(st->st_mode) || (st->st_mode & 0100) ? 0777 : 0666;
 
-	(void)kind;
-	(void)ftw;
 	if (S_ISLNK(st->st_mode) || (st->st_mode & 07777) == want)
 		return 0;
 	return chmod(path, want);
+}
+
+static int open_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)kind;
+	(void)ftw;
+	return open_mode(path, st);
 }
 
 static bool open_modes(const char *root, struct err *e)
@@ -201,8 +206,7 @@ static bool open_path(struct job *job, const char *root, const char *path, struc
 	/* a submodule is no file */
 	if (lstat(whole, &st) < 0)
 		return errno == ENOENT || err_errno(e, "could not read \"%s\"", whole);
-	return open_entry(whole, &st, 0, NULL) == 0 ||
-	       err_errno(e, "could not set modes below \"%s\"", root);
+	return open_mode(whole, &st) == 0 || err_errno(e, "could not set modes below \"%s\"", root);
 }
 
 static bool export_changed(struct job *job, const char *commit, const struct changes *c,

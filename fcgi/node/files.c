@@ -10,20 +10,10 @@
 
 #define MAX_DEPTH 500 /* open folders at a time, two of them in a copy */
 
-static int open_folder(int at, const char *name)
-{
-	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-}
-
-static bool is_dot(const char *name)
-{
-	return streq(name, ".") || streq(name, "..");
-}
-
 /* a DIR of its own description, so that closing it leaves fd alone */
 static DIR *list_of(int fd)
 {
-	int again = open_folder(fd, ".");
+	int again = folder_open(fd, ".");
 	DIR *d = again >= 0 ? fdopendir(again) : NULL;
 
 	if (!d && again >= 0)
@@ -164,12 +154,12 @@ static bool copy_entry(struct copy *c, int from, int to, const char *name, int d
 	if (S_ISLNK(st.st_mode))
 		return copy_link(c, from, to, name);
 	if (S_ISDIR(st.st_mode)) {
-		auto_fd int in = open_folder(from, name);
+		auto_fd int in = folder_open(from, name);
 		auto_fd int out = -1;
 
 		if (in < 0 || mkdirat(to, name, 0700) < 0)
 			return err_errno(c->e, "could not make folder \"%s\"", name);
-		out = open_folder(to, name);
+		out = folder_open(to, name);
 		return count(c, 4096) && copy_folder(c, in, out, depth + 1) &&
 		       (finish_copy(c, out, &st) ||
 			       err_errno(c->e, "could not finish folder \"%s\"", name));
@@ -196,7 +186,7 @@ static bool copy_folder(struct copy *c, int from, int to, int depth)
 bool files_copy(const char *from, const char *to, const struct copy_rules *rules, struct err *e)
 {
 	struct copy c = { .rules = rules, .e = e };
-	auto_fd int in = open_folder(AT_FDCWD, from);
+	auto_fd int in = folder_open(AT_FDCWD, from);
 	auto_fd int out = -1;
 	struct stat st;
 
@@ -204,7 +194,7 @@ bool files_copy(const char *from, const char *to, const struct copy_rules *rules
 		return err_errno(e, "could not open folder \"%s\"", from);
 	if (mkdir(to, 0700) < 0)
 		return err_errno(e, "could not create folder \"%s\"", to);
-	out = open_folder(AT_FDCWD, to);
+	out = folder_open(AT_FDCWD, to);
 	if (!copy_folder(&c, in, out, 0))
 		return false;
 	return finish_copy(&c, out, &st) || err_errno(e, "could not finish folder \"%s\"", to);
@@ -258,7 +248,7 @@ static void remove_entry(struct removal *r, int at, const char *name, int depth)
 			fault(r, name);
 		return;
 	}
-	fd = open_folder(at, name);
+	fd = folder_open(at, name);
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != r->device) {
 		fault(r, name);
 		return;
@@ -290,7 +280,7 @@ static bool remove_all(int fd, struct err *e)
 
 bool files_remove(const char *path, struct err *e)
 {
-	auto_fd int fd = open_folder(AT_FDCWD, path);
+	auto_fd int fd = folder_open(AT_FDCWD, path);
 	bool fine;
 
 	if (fd < 0)
@@ -305,7 +295,7 @@ bool files_remove(const char *path, struct err *e)
 
 bool files_empty(const char *path, struct err *e)
 {
-	auto_fd int fd = open_folder(AT_FDCWD, path);
+	auto_fd int fd = folder_open(AT_FDCWD, path);
 
 	return fd >= 0 ? remove_all(fd, e) : err_errno(e, "could not open folder \"%s\"", path);
 }
@@ -331,7 +321,7 @@ static void measure(struct disk_count *c, int fd, int64_t most, int depth)
 		}
 		c->bytes += MAX((int64_t)st.st_blocks * 512, (int64_t)FILES_ENTRY);
 		if (S_ISDIR(st.st_mode)) {
-			auto_fd int sub = open_folder(fd, de->d_name);
+			auto_fd int sub = folder_open(fd, de->d_name);
 
 			if (sub >= 0)
 				measure(c, sub, most, depth + 1);
@@ -343,7 +333,7 @@ static void measure(struct disk_count *c, int fd, int64_t most, int depth)
 
 void files_measure(struct disk_count *c, const char *path, int64_t most)
 {
-	auto_fd int fd = open_folder(AT_FDCWD, path);
+	auto_fd int fd = folder_open(AT_FDCWD, path);
 
 	if (fd >= 0)
 		measure(c, fd, most, 1);
@@ -364,7 +354,7 @@ static bool give(int fd, uid_t uid, int depth)
 		if (st.st_uid != uid && fchownat(fd, de->d_name, uid, uid, AT_SYMLINK_NOFOLLOW) < 0)
 			return false;
 		if (S_ISDIR(st.st_mode) && depth < MAX_DEPTH) {
-			auto_fd int sub = open_folder(fd, de->d_name);
+			auto_fd int sub = folder_open(fd, de->d_name);
 
 			if (sub >= 0 && !give(sub, uid, depth + 1))
 				return false;
@@ -375,7 +365,7 @@ static bool give(int fd, uid_t uid, int depth)
 
 bool files_give(const char *path, uid_t uid, struct err *e)
 {
-	auto_fd int fd = open_folder(AT_FDCWD, path);
+	auto_fd int fd = folder_open(AT_FDCWD, path);
 
 	/* the folder itself last: it tells that all below was handed over */
 	return (fd >= 0 && give(fd, uid, 0) && fchown(fd, uid, uid) == 0) ||
@@ -387,7 +377,7 @@ char *files_read_untrusted(
 {
 	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV };
-	auto_fd int at = open_folder(AT_FDCWD, folder);
+	auto_fd int at = folder_open(AT_FDCWD, folder);
 	auto_fd int fd = -1;
 	struct stat st;
 	size_t len = 0;

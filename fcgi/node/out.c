@@ -1,5 +1,6 @@
 #include "node/out.h"
 
+#include "base/file.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -9,16 +10,6 @@
 #include <unistd.h>
 
 #define DATA "../data/" /* what a unit's link to its app's data begins with */
-
-static int open_folder(int at, const char *name)
-{
-	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-}
-
-static bool is_dot(const char *name)
-{
-	return streq(name, ".") || streq(name, "..");
-}
 
 /* ---- which units ---- */
 
@@ -51,19 +42,6 @@ int64_t out_app_id(const char *home, const char *unit)
 		return 0;
 	to[n] = '\0';
 	return starts_with(to, DATA) && parse_i64(to + sizeof DATA - 1, 1, INT64_MAX, &id) ? id : 0;
-}
-
-static bool left_anything(int home, const char *unit)
-{
-	auto_free char *path = xasprintf("%s/out", unit);
-	int fd = open_folder(home, path);
-	auto_dir DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *de;
-
-	while (d && (de = readdir(d)))
-		if (!is_dot(de->d_name))
-			return true;
-	return false;
 }
 
 struct range {
@@ -128,7 +106,7 @@ bool out_find(
 
 		if (!out_name(a, de->d_name, &u) ||
 			!within(ids, ids_n, out_app_id(home, de->d_name)) ||
-			!left_anything(dirfd(d), de->d_name))
+			!folder_has_any(dirfd(d), arena_printf(a, "%s/out", de->d_name)))
 			continue;
 		if (n == size) {
 			size = MAX(size * 2, (size_t)64);
@@ -155,7 +133,7 @@ bool out_find(
 static int open_as_user(const char *home, const struct out_unit *u)
 {
 	auto_free char *path = xasprintf("%s/%s/out", home, u->folder);
-	auto_fd int fd = open_folder(AT_FDCWD, path);
+	auto_fd int fd = folder_open(AT_FDCWD, path);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -223,7 +201,7 @@ static int compare_names(const void *x, const void *y)
 
 static char **names_of(int fd, size_t *ret_n)
 {
-	int again = open_folder(fd, ".");
+	int again = folder_open(fd, ".");
 	auto_dir DIR *d = again >= 0 ? fdopendir(again) : NULL;
 	const struct dirent *de;
 	char **list = NULL;
@@ -258,7 +236,7 @@ static bool walk_entry(struct walk *w, int at, const char *name, size_t len, int
 	fd = open_file(at, name, &st);
 	if (fd >= 0)
 		return w->fn(w->ctx, w->path, fd, &st);
-	fd = depth < OUT_DEPTH ? open_folder(at, name) : -1;
+	fd = depth < OUT_DEPTH ? folder_open(at, name) : -1;
 	if (fd < 0)
 		return true;
 	memcpy(w->path + len + n, "/", 2);

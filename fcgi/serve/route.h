@@ -59,10 +59,10 @@ struct route_doc {
 	const char *type;    /* of the answer, if not application/json */
 };
 
+/* path: "/apps/:app"; public rows stand below /api/v1. "*path" at its end: all that follows */
 struct route {
 	const char *method;
-	const char *
-		path; /* "/apps/:app"; public rows stand below /api/v1. "*path" at the end: all that follows */
+	const char *path;
 	enum access access;
 	unsigned flags;
 	route_fn *fn;
