@@ -154,7 +154,7 @@ static bool take_request(struct answer *an)
 		return false;
 	*query++ = '\0';
 	an->what = target;
-	return take_query(an, query) && out_find(&an->a, an->home, an->apps, &an->units, &an->n);
+	return take_query(an, query) && out_find_of(&an->a, an->home, an->apps, &an->units, &an->n);
 }
 
 /* ---- answers ---- */

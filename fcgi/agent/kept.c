@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/spawn.h"
+#include "node/out.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,51 +37,29 @@ static bool is_known(const struct agent *ag, const char *name)
 	return false;
 }
 
-static bool left_anything(int place, const char *name)
-{
-	auto_free char *out = xasprintf("%s/out", name);
+/* Those units in a place whose $NAP_OUT is kept for a week, by folder; read when the first old one asks. */
+struct outs {
+	struct arena arena;
+	struct out_unit *unit;
+	size_t n;
+	bool read;
+};
 
-	return folder_has_any(place, out);
+static int compare_folders(const void *x, const void *y)
+{
+	return strcmp(((const struct out_unit *)x)->folder, ((const struct out_unit *)y)->folder);
 }
 
-/* "T.A.vRELEASE@N.service": what stands before the release's number; 0: it is no instance's */
-static size_t stem_of(const char *name, const char **ret_at)
+static int64_t keep_s(struct outs *o, const char *place, const char *name)
 {
-	const char *at = strchr(name, '@'), *digit = at;
+	const struct out_unit key = { .folder = name };
 
-	while (digit > name && digit[-1] >= '0' && digit[-1] <= '9')
-		digit--;
-	*ret_at = at;
-	return at && digit < at && digit - name > 2 && digit[-1] == 'v' && digit[-2] == '.'
-		       ? (size_t)(digit - name)
-		       : 0;
-}
-
-/* a newer release of the same instance has left something too */
-static bool is_outdone(int place, const char *name)
-{
-	int again = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir DIR *d = again >= 0 ? fdopendir(again) : NULL;
-	const struct dirent *de;
-	const char *at, *others;
-	size_t stem = stem_of(name, &at);
-
-	while (d && (de = readdir(d)))
-		if (strncmp(de->d_name, name, stem) == 0 && stem_of(de->d_name, &others) == stem &&
-			streq(others, at) &&
-			strtoll(de->d_name + stem, NULL, 10) > strtoll(name + stem, NULL, 10) &&
-			left_anything(place, de->d_name))
-			return true;
-	return false;
-}
-
-static int64_t keep_s(int place, const char *name)
-{
-	const char *at;
-
-	return stem_of(name, &at) && left_anything(place, name) && !is_outdone(place, name)
-		       ? KEPT_OUT_S
-		       : KEPT_S;
+	if (!o->read) {
+		o->read = true;
+		out_find(&o->arena, place, &o->unit, &o->n);
+		qsort(o->unit, o->n, sizeof *o->unit, compare_folders);
+	}
+	return bsearch(&key, o->unit, o->n, sizeof key, compare_folders) ? KEPT_OUT_S : KEPT_S;
 }
 
 /* true: there is something for nap-node to remove */
@@ -89,6 +68,7 @@ static bool put_aside(const struct agent *ag, const char *part)
 	auto_free char *place = agent_path(ag, part, NULL);
 	auto_dir DIR *d = opendir(place);
 	const struct dirent *de;
+	struct outs outs = { 0 };
 	bool some = false;
 
 	while (d && (de = readdir(d))) {
@@ -102,13 +82,14 @@ static bool put_aside(const struct agent *ag, const char *part)
 		if (!ends_with(de->d_name, ".service") || is_known(ag, de->d_name) ||
 			fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 			!S_ISDIR(st.st_mode) || clock_now() - st.st_mtime < KEPT_S ||
-			clock_now() - st.st_mtime < keep_s(dirfd(d), de->d_name))
+			clock_now() - st.st_mtime < keep_s(&outs, place, de->d_name))
 			continue;
 		if (renameat(dirfd(d), de->d_name, dirfd(d), aside) == 0) {
 			LOG(INFO, "agent.kept_removed", KV("unit", de->d_name), KV("at", part));
 			some = true;
 		}
 	}
+	arena_clear(&outs.arena);
 	return some;
 }
 

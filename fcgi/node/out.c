@@ -25,7 +25,8 @@ bool out_name(struct arena *a, const char *unit, struct out_unit *ret)
 	release = (struct slice){ v + 2, (size_t)MAX(at - v - 2, (ptrdiff_t)0) };
 	number = (struct slice){ at + 1, strlen(at + 1) - strlen(".service") };
 	ret->folder = unit;
-	ret->app = arena_strndup(a, dot + 1, v > dot ? (size_t)(v - dot - 1) : 0);
+	ret->stem = arena_strndup(a, unit, (size_t)(v - unit));
+	ret->app = ret->stem + MIN(dot + 1 - unit, v - unit);
 	return v > dot && v[1] == 'v' && *ret->app && !strchr(ret->app, '.') &&
 	       !strchr(ret->app, '/') && parse_slice_i64(release, 1, INT64_MAX, &ret->release) &&
 	       parse_slice_i64(number, 1, INT64_MAX, &ret->number);
@@ -83,29 +84,27 @@ static bool within(const struct range *list, size_t n, int64_t id)
 static int compare_units(const void *x, const void *y)
 {
 	const struct out_unit *a = x, *b = y;
-	int n = strcmp(a->app, b->app);
+	int n = strcmp(a->stem, b->stem);
 
 	if (n == 0)
 		n = (a->number > b->number) - (a->number < b->number);
 	return n ? n : (a->release < b->release) - (a->release > b->release);
 }
 
-bool out_find(
-	struct arena *a, const char *home, const char *ranges, struct out_unit **ret, size_t *ret_n)
+/* all that left anything, of the apps in ids or of each (NULL) */
+static struct out_unit *units_in(
+	struct arena *a, const char *home, const struct range *ids, size_t ids_n, size_t *ret_n)
 {
 	auto_dir DIR *d = opendir(home);
 	const struct dirent *de;
 	struct out_unit *list = NULL;
-	struct range *ids;
-	size_t ids_n, n = 0, size = 0, kept = 0;
+	size_t n = 0, size = 0;
 
-	if (!parse_ranges(a, ranges, &ids, &ids_n))
-		return false;
 	while (d && (de = readdir(d))) {
 		struct out_unit u;
 
 		if (!out_name(a, de->d_name, &u) ||
-			!within(ids, ids_n, out_app_id(home, de->d_name)) ||
+			(ids && !within(ids, ids_n, out_app_id(home, de->d_name))) ||
 			!folder_has_any(dirfd(d), arena_printf(a, "%s/out", de->d_name)))
 			continue;
 		if (n == size) {
@@ -115,15 +114,44 @@ bool out_find(
 		u.folder = arena_strdup(a, de->d_name);
 		list[n++] = u;
 	}
+	*ret_n = n;
+	return list;
+}
+
+static void newest(
+	struct arena *a, struct out_unit *list, size_t n, struct out_unit **ret, size_t *ret_n)
+{
+	size_t kept = 0;
+
 	if (n)
 		qsort(list, n, sizeof *list, compare_units);
 	*ret = arena_alloc(a, (n + 1) * sizeof **ret);
 	for (size_t i = 0; i < n; i++)
-		if (!kept || !streq(list[i].app, (*ret)[kept - 1].app) ||
+		if (!kept || !streq(list[i].stem, (*ret)[kept - 1].stem) ||
 			list[i].number != (*ret)[kept - 1].number)
 			(*ret)[kept++] = list[i];
-	free(list);
 	*ret_n = kept;
+}
+
+void out_find(struct arena *a, const char *home, struct out_unit **ret, size_t *ret_n)
+{
+	size_t n;
+	auto_free struct out_unit *list = units_in(a, home, NULL, 0, &n);
+
+	newest(a, list, n, ret, ret_n);
+}
+
+bool out_find_of(
+	struct arena *a, const char *home, const char *ranges, struct out_unit **ret, size_t *ret_n)
+{
+	auto_free struct out_unit *list = NULL;
+	struct range *ids;
+	size_t ids_n, n;
+
+	if (!parse_ranges(a, ranges, &ids, &ids_n))
+		return false;
+	list = units_in(a, home, ids, ids_n, &n);
+	newest(a, list, n, ret, ret_n);
 	return true;
 }
 

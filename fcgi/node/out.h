@@ -17,16 +17,17 @@
 
 struct out_unit {
 	const char *folder; /* name of the unit, and of its folder in home */
-	const char *app;
+	const char *stem;   /* "TENANT.APP" */
+	const char *app;    /* its end */
 	int64_t release, number;
 };
 
-/*
- * Of the apps whose ids ranges names ("12,20-24") each instance number's newest release that left anything, by app and
- * number. False: ranges is malformed.
- */
-bool out_find(struct arena *a, const char *home, const char *ranges, struct out_unit **ret,
-	size_t *ret_n);
+/* Of each instance number the newest release that left anything, by app and number. */
+void out_find(struct arena *a, const char *home, struct out_unit **ret, size_t *ret_n);
+
+/* The same of those apps alone whose ids ranges names ("12,20-24"). False: ranges is malformed. */
+NODISCARD bool out_find_of(struct arena *a, const char *home, const char *ranges,
+	struct out_unit **ret, size_t *ret_n);
 
 /*
  * Calls fn for each regular file of the unit, by path, with an open descriptor; path is relative to the unit's folder.

@@ -3,7 +3,6 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,17 +10,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from fleet_exchanges import FleetClient, Unix, until  # noqa: E402,F401
+from programs import program  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FLEET = os.path.join(HERE, "..", "fleet")
-
-
-def program(name):
-    """A built program: of $NAP_BIN, of this build, or of the tree."""
-    for folder in (os.environ.get("NAP_BIN"), os.environ.get("abs_top_builddir"), os.path.join(HERE, "..", "..")):
-        if folder and os.access(os.path.join(folder, name), os.X_OK):
-            return os.path.abspath(os.path.join(folder, name))
-    return shutil.which(name)
+SLEEP = ("ExecStart", "/bin/sleep 100000")
 
 
 def start_of(pid):
@@ -54,6 +47,15 @@ def processes(mark):
                 if mark.encode() in f.read():
                     found.append(int(p))
     return found
+
+
+def found(*isolations):
+    """The ways of isolation that this machine has, of those asked for."""
+    def works(word):
+        r = subprocess.run([program("nap-unit"), "--probe", "/tmp"], capture_output=True, text=True,
+                           env=dict(os.environ, NAP_ISOLATION=word))
+        return r.returncode == 0 and r.stdout.strip() == word
+    return [i for i in isolations if i == "none" or works(i)]
 
 
 def free_port():
@@ -156,3 +158,7 @@ class Agent(FleetClient):
 
     def messages(self, unit, field="_SYSTEMD_UNIT", **kw):
         return [e["MESSAGE"] for e in self.lines("?%s=%s" % (field, unit), **kw)]
+
+
+def main_pid(agent, unit):
+    return agent.phase(unit)["pid"]

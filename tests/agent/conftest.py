@@ -4,7 +4,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from agent_stack import Agent, program  # noqa: E402
+from agent_stack import Agent, found, open_way, program  # noqa: E402
 
 
 @pytest.fixture
@@ -22,5 +22,16 @@ def one_agent(tmp_path_factory):
     if not program("nap-agent"):
         pytest.skip("nap-agent is not built")
     a = Agent(tmp_path_factory.mktemp("agent")).start()
+    yield a
+    a.end()
+
+
+@pytest.fixture(params=("crun", "bwrap", "setpriv", "none"))
+def walled(tmp_path, request):
+    """An agent for each isolation; the folder is one that units' uids may pass through."""
+    if request.param not in found(request.param):
+        pytest.skip("no %s on this machine" % request.param)
+    open_way(tmp_path)
+    a = Agent(tmp_path, request.param).start()
     yield a
     a.end()

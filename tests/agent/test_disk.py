@@ -6,8 +6,7 @@ import subprocess
 
 import pytest
 
-from agent_stack import Agent, open_way, program, until
-from test_supervision import found
+from agent_stack import Agent, found, open_way, program, until
 
 MIB = 1 << 20
 QUIET = "while :; do sleep 100; done"

@@ -1,9 +1,8 @@
 """Many units stay up through 20 restarts of the agent."""
 import pytest
 
-from agent_stack import Agent, open_way, program
+from agent_stack import Agent, found, open_way, program
 from many import Many
-from test_supervision import found
 
 
 @pytest.mark.parametrize("n", [10, pytest.param(1000, marks=pytest.mark.long)])

@@ -5,12 +5,12 @@ import http.server
 import json
 import os
 import re
-import shutil
 import socket
 import socketserver
 import subprocess
 import threading
 
+from programs import program
 from waiting import patience
 
 ZERO = "0" * 40
@@ -176,15 +176,6 @@ class Work:
 
     def push(self, *args, **kw):
         return self.run("push", *(args or ("nap", "main")), **kw)
-
-
-def program(name):
-    """A built program: beside those of $NAP_BIN, of this build, or of $PATH."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    for folder in (os.environ.get("NAP_BIN"), os.environ.get("abs_top_builddir"), os.path.join(here, "..", "..")):
-        if folder and os.access(os.path.join(folder, name), os.X_OK):
-            return os.path.join(folder, name)
-    return shutil.which(name)
 
 
 wait_until = patience(10, 0.05)

@@ -12,18 +12,11 @@ import struct
 import subprocess
 import threading
 
+from programs import program
 from waiting import patience
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = "0123456789abcdef0123456789abcdef"
-
-
-def program(name):
-    """A built program: of $NAP_BIN, of this build, or of the tree."""
-    for folder in (os.environ.get("NAP_BIN"), os.environ.get("abs_top_builddir"), os.path.join(HERE, "..", "..")):
-        if folder and os.access(os.path.join(folder, name), os.X_OK):
-            return os.path.abspath(os.path.join(folder, name))
-    return shutil.which(name)
 
 
 until = patience(30)
