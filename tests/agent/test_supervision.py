@@ -12,6 +12,7 @@ import pytest
 
 from agent_stack import SLEEP, Agent, Unix, found, free_port, main_pid, open_way, processes, program, start_of, until
 
+
 def test_a_unit_runs_and_is_gone_after_delete(walled):
     walled.run("a@1.service", SLEEP)
     pid = main_pid(walled, "a@1.service")

@@ -5,7 +5,6 @@ import http.server
 import json
 import os
 import re
-import socket
 import socketserver
 import subprocess
 import threading

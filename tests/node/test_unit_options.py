@@ -14,7 +14,7 @@ SEEN = {}  # option: the test that sees its effect
 
 # effects that other files see
 for file, tests in {
-    "../agent/test_supervision.py": {
+    "../agent/test_order.py": {
         "test_wants_starts_and_binds_to_stops": "Wants BindsTo",
         "test_conflicts_part_of_and_requisite": "Conflicts PartOf Requisite Requires",
         "test_units_start_in_the_order_of_before_and_after_also_when_the_agent_starts": "After Before",
