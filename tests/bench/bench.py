@@ -6,7 +6,7 @@ ROUNDS times; the median of the ratios, their spread, the goal and whether it is
 by CPU microseconds per request, summed over nginx, the worker and PostgreSQL's backends from /proc/PID/task/*/
 schedstat: requests per second depend far more on what else the machine does. Needs root where ./up ran as root.
 
-    tests/bench/bench.py [requests] [pickup] [deploy] [similar] [start] [memory]      default: all
+    tests/bench/bench.py [requests] [pickup] [deploy] [similar] [jobs] [siblings] [start] [memory]      default: all
 """
 import atexit
 import hashlib
@@ -497,6 +497,78 @@ def bench_similar(folder):
         wait(call("DELETE", "/groups/%s?confirm=%s" % (name, name))[1]["operation"])
 
 
+def finished(app):
+    """waits until the job has ended well"""
+    while True:
+        status, a = call("GET", "/apps/" + app)
+        if status == 200 and a["state"] in ("finished", "failed"):
+            if a["state"] == "failed":
+                sys.exit("bench: %s has failed" % app)
+            return
+        time.sleep(0.02)
+
+
+def bench_jobs(folder):
+    """similar jobs from the request until they have run, beside the way by hand: a copy of the source, pushed as an app"""
+    for files in (20, 20000):
+        for build in ("", "build: sleep 0.1; echo built >built\n"):
+            name = "j%d%s" % (files, "b" if build else "")
+            src = "%s/%s" % (folder, name)
+            source(src, files, build)
+            with open(src + "/profile", "w") as f:
+                f.write("command: echo nap: score=1\nmemory: 64m\n" + build)
+            git("commit", "-q", "-a", "-m", "a job", cwd=src)
+            push(src, name)
+            finished(name)
+            made(name, "echo nap: score=2")          # the family's pool is made once
+            ratios, all_ = [], []
+            for n in range(3):
+                began = time.monotonic()
+                copy = "%s/copy%d" % (folder, n)
+                shutil.copytree(src, copy, ignore=shutil.ignore_patterns(".git"))
+                with open(copy + "/profile", "w") as f:
+                    f.write("command: echo nap: score=%d\nmemory: 64m\n%s" % (n, build))
+                for argv in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "copy"]):
+                    git(*argv, cwd=copy)
+                push(copy, "%s-hand%d" % (name, n))
+                finished("%s-hand%d" % (name, n))
+                hand = time.monotonic() - began
+                shutil.rmtree(copy)
+                began = time.monotonic()
+                _, apps = made(name, "echo nap: score=%d" % (n + 3))
+                finished(apps[0]["name"])
+                all_.append(time.monotonic() - began)
+                ratios.append(all_[-1] / hand)
+                wait(call("DELETE", "/apps/%s-hand%d?confirm=%s-hand%d" % (name, n, name, n))[1]["operation"])
+            figure("similar job of %d files%s, from request to finished" % (files, ", with build:" if build else ""),
+                   "%.2f s, %.2fx of by hand (%.2f - %.2f)" % (statistics.median(all_), statistics.median(ratios), min(ratios), max(ratios)))
+            wait(call("DELETE", "/groups/%s?confirm=%s" % (name, name))[1]["operation"])
+            wait(call("DELETE", "/apps/%s?confirm=%s" % (name, name))[1]["operation"])
+
+
+def bench_siblings(folder):
+    """a push to a member among 5,000, and to an app that is alone"""
+    source(folder + "/family", 20, "scale: 0\n")
+    source(folder + "/alone", 20, "scale: 0\n")
+    push(folder + "/family", "family")
+    push(folder + "/alone", "alone")
+    apps = []
+    for _ in range(5):
+        apps += made("family", "./z {1..1000}")[1]
+    git("clone", "-q", "http://%s:%s@127.0.0.1:%d/git/%s/%s.git" % (TENANT, TOKEN, PORT, TENANT, apps[2500]["name"]), "member", cwd=folder)
+    took = {"member": [], "alone": []}
+    for n in range(ROUNDS):
+        for where, app in (("alone", "alone"), ("member", apps[2500]["name"])):
+            with open("%s/%s/d000/f00000" % (folder, where), "w") as f:
+                f.write("change %d\n" % n)
+            git("commit", "-q", "-a", "-m", "one", cwd=folder + "/" + where)
+            began = time.monotonic()
+            push(folder + "/" + where, app)
+            took[where].append(time.monotonic() - began)
+    row("push among 5,000 siblings / alone", [a / b for a, b in zip(took["member"], took["alone"])], 1.5)
+    wait(call("DELETE", "/groups/family?confirm=family")[1]["operation"])
+
+
 def bench_naming():
     """64 clients on one name: numbers a second against one client, none twice, none left out"""
     source_app = "small"
@@ -533,10 +605,10 @@ def bench_memory():
 
 def main():
     global TOKEN, TENANT_ID
-    wanted = sys.argv[1:] or ["requests", "pickup", "deploy", "similar", "start", "memory"]
+    wanted = sys.argv[1:] or ["requests", "pickup", "deploy", "similar", "jobs", "siblings", "start", "memory"]
     TOKEN = "nap_" + secrets.token_urlsafe(32)
     TENANT_ID = sql("INSERT INTO tenant (name, quota_memory, quota_instances, quota_apps, quota_disk) VALUES "
-                    "('%s', 1::bigint << 40, 1000, 5000, 1::bigint << 40) RETURNING id" % TENANT)
+                    "('%s', 1::bigint << 40, 10000, 10000, 1::bigint << 40) RETURNING id" % TENANT)
     sql("INSERT INTO token (tenant_id, name, hash, scopes) VALUES (%s, 'bench', '\\x%s', '{manage}')" % (
         TENANT_ID, hashlib.sha256(TOKEN.encode()).hexdigest()))
     folder = tempfile.mkdtemp(prefix="nap-bench-src-")
@@ -550,6 +622,10 @@ def main():
             bench_deploy(folder)
         if "similar" in wanted:
             bench_similar(folder)
+        if "jobs" in wanted:
+            bench_jobs(folder)
+        if "siblings" in wanted:
+            bench_siblings(folder)
         if "pickup" in wanted or "start" in wanted:
             source(folder + "/small", 20)
             push(folder + "/small", "small")
