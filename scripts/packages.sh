@@ -17,24 +17,39 @@ packages_enabled() {
 	systemctl list-unit-files --no-legend --no-pager --state=enabled 2>/dev/null | awk '{ print $1 }' | LC_ALL=C sort
 }
 
+# What apt's run changes for its time, to be taken back whoever was killed: lines "made FILE" and "enabled UNIT". Its
+# lock is held by apt itself too.
+readonly packages_record=/var/lib/nap/installing
+
+packages_lock() { # sets locked, a descriptor
+	mkdir -p "${packages_record%/*}" && chmod 711 "${packages_record%/*}" &&
+		exec {locked}>"$packages_record.lock" && flock -w 600 "$locked"
+}
+
+packages_mend() { # under the lock; what was enabled before stays so
+	[ -e "$packages_record" ] || return 0
+	sed -n 's/^made //p' "$packages_record" | xargs -r rm -f
+	packages_enabled | LC_ALL=C comm -13 <(sed -n 's/^enabled //p' "$packages_record") - | xargs -r systemctl --quiet disable
+	rm -f "$packages_record"
+}
+
 # packages_get PACKAGE ...: as root. Nothing that apt installs is started, now or at the next boot, and PostgreSQL makes
-# no cluster: the two files that see to that are there only while apt runs, unless they were there before. What was
-# enabled before stays so.
+# no cluster: the two files that see to that are there only while apt runs, unless they were there before.
 packages_get() (
-	made=() enabled=$(packages_enabled)
-	trap 'rm -f "${made[@]}"
-		packages_enabled | LC_ALL=C comm -13 <(printf "%s\n" "$enabled") - | xargs -r systemctl --quiet disable' EXIT
+	policy=/usr/sbin/policy-rc.d cluster=/etc/postgresql-common/createcluster.conf
+	packages_lock && packages_mend || exit
+	trap packages_mend EXIT
 	trap 'exit 1' INT TERM HUP
-	if [ ! -e /usr/sbin/policy-rc.d ]; then
-		made+=(/usr/sbin/policy-rc.d)
-		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-		chmod 755 /usr/sbin/policy-rc.d
+	mkdir -p "${cluster%/*}"
+	{
+		for file in "$policy" "$cluster"; do [ -e "$file" ] || echo "made $file"; done
+		packages_enabled | sed 's/^/enabled /'
+	} >"$packages_record.new" && sync "$packages_record.new" && mv "$packages_record.new" "$packages_record" || exit
+	if [ ! -e "$policy" ]; then
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
 	fi
-	if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
-		mkdir -p /etc/postgresql-common
-		made+=(/etc/postgresql-common/createcluster.conf)
-		echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
-	fi
+	[ -e "$cluster" ] || echo 'create_main_cluster = false' >"$cluster"
 	export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 	apt-get -q -o DPkg::Lock::Timeout=300 update &&
 		apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@" 8>&-
@@ -42,6 +57,9 @@ packages_get() (
 
 packages_install() {
 	local missing
+	if [ "$root" = 1 ] && [ -e "$packages_record" ]; then
+		(packages_lock && packages_mend) # an install that was killed
+	fi
 	mapfile -t missing < <(packages_missing "${PACKAGES_RUN[@]}" "${PACKAGES_BUILD[@]}")
 	if [ ${#missing[@]} = 0 ]; then
 		note "all there"
