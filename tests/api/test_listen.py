@@ -10,7 +10,9 @@ import pytest
 
 from stack import Nap, remove_folder, temporary_folder, web_app, write_files
 
-US, OTHER = "10.233.77.1", "10.233.77.2"
+# a network for each run: what one that was killed has left is not in another's way
+NET = os.getpid() % 16384 * 4
+US, OTHER = ("10.233.%d.%d" % divmod(NET + n, 256) for n in (1, 2))
 
 
 def run(*argv, **kw):
