@@ -14,7 +14,7 @@ packages_missing() {
 
 # what systemd would start when the machine boots; nothing where there is no systemd
 packages_enabled() {
-	systemctl list-unit-files --no-legend --no-pager --state=enabled 2>/dev/null | awk '{ print $1 }' | LC_ALL=C sort
+	{ systemctl list-unit-files --no-legend --no-pager --state=enabled 2>/dev/null || true; } | awk '{ print $1 }' | LC_ALL=C sort
 }
 
 # What apt's run changes for its time, to be taken back whoever was killed: lines "made FILE" and "enabled UNIT". Its

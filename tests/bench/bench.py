@@ -382,9 +382,9 @@ def push(folder, app):
 
 def bench_deploy(folder):
     steps, ratios = {}, []
-    src = folder + "/large"
+    src = folder + "/heavy"
     source(src, 20000)
-    first = push(src, "large")
+    first = push(src, "heavy")
     for s in first["steps"]:
         figure("    first deploy of 20,000 files, step " + s["name"], "%.2f s" % seconds_of(s))
     for n in range(ROUNDS):
@@ -400,7 +400,7 @@ def bench_deploy(folder):
         with open(src + "/d000/f00000", "w") as f:
             f.write("change %d\n" % n)
         git("commit", "-q", "-a", "-m", "one", cwd=src)
-        operation = push(src, "large")
+        operation = push(src, "heavy")
         for s in operation["steps"]:
             steps.setdefault(s["name"], []).append(seconds_of(s))
         tree = sum(seconds_of(s) for s in operation["steps"] if s["name"] in ("tree", "prepare", "unpack"))
@@ -409,7 +409,7 @@ def bench_deploy(folder):
     for name, all_ in steps.items():
         figure("    deploy of a one-file change, step " + name, "%.2f s (%.2f - %.2f)" % (
             statistics.median(all_), min(all_), max(all_)))
-    wait(call("DELETE", "/apps/large?confirm=large")[1]["operation"])
+    wait(call("DELETE", "/apps/heavy?confirm=heavy")[1]["operation"])
 
 
 def bench_start(app):
@@ -627,13 +627,13 @@ def main():
         if "siblings" in wanted:
             bench_siblings(folder)
         if "pickup" in wanted or "start" in wanted:
-            source(folder + "/small", 20)
-            push(folder + "/small", "small")
+            source(folder + "/one", 20)
+            push(folder + "/one", "one")
             if "pickup" in wanted:
-                bench_pickup("small")
+                bench_pickup("one")
             if "start" in wanted:
-                bench_start("small")
-            wait(call("DELETE", "/apps/small?confirm=small")[1]["operation"])
+                bench_start("one")
+            wait(call("DELETE", "/apps/one?confirm=one")[1]["operation"])
         if "memory" in wanted:
             bench_memory()
     finally:
