@@ -28,7 +28,7 @@ class Row:
     """A tenant with an app in which the row's example makes sense."""
 
     def __init__(self, stack, method, path, row):
-        self.method, self.row = method, row
+        self.method, self.pattern, self.row = method, path, row
         self.me = Tenant(stack)
         admin = row["x-access"] == "admin"
         self.token = stack.admin if admin else self.me.token
@@ -130,13 +130,38 @@ def limits(one):
     assert a.status == 200 and set(a.json) >= {"items", "next"}
 
 
-def credentials(one):
+LADDER = ["read", "deploy", "manage"]
+
+
+def credentials(one, bound_too):
+    """As nobody, with each scope, with what has expired or was revoked, and with a token of another app."""
     kept = one.headers, one.token
     one.headers, one.token = {}, None
     refused(one.good(), 401, "unauthenticated")
-    if one.row["x-access"] in ("deploy", "manage", "admin"):
-        one.token = one.me.stack.token(one.me.name, "read")
-        refused(one.good(), 403, "scope_missing")
+    stack, name, access = one.me.stack, one.me.name, one.row["x-access"]
+    for expires in ("now() - interval '1 s'", "NULL"):
+        one.token = stack.token(name, "manage", name="gone", expires=expires)
+        stack.sql("DELETE FROM token WHERE name = 'gone' AND expires_at IS NULL")
+        refused(one.good(), 401, "unauthenticated")
+    if access == "session":
+        one.token = stack.token(name, "manage")
+        refused(one.good(), 403, "session_only")
+    for scope in LADDER:
+        one.token = stack.token(name, scope)
+        if access == "admin":
+            refused(one.good(), 403, "admin_only" if scope == "manage" else "scope_missing")
+        elif access in LADDER and LADDER.index(scope) < LADDER.index(access):
+            refused(one.good(), 403, "scope_missing")
+    if access in LADDER:
+        if stack.sql("SELECT count(*) FROM app a JOIN tenant t ON t.id = a.tenant_id WHERE t.name = '%s' AND a.name = 'elsewhere'"
+                     % name) == "0":
+            assert one.me.post("/apps", {"name": "elsewhere"}).status == 201
+        one.token = stack.token(name, "manage", app="elsewhere")
+        a = one.good()
+        if bound_too and "{" not in one.pattern:
+            assert a.status < 300 and b'"web"' not in a.body, a
+        else:
+            assert (a.status, a.code) in ((404, "not_found"), (403, "token_bound")), a
     one.headers, one.token = kept
 
 
@@ -176,8 +201,16 @@ def other(stack):
     return Tenant(stack).token
 
 
+@pytest.fixture(scope="module")
+def open_to_bound():
+    """rows that tokens bound to an app may use although no app stands in their path"""
+    out = subprocess.run([program("nap-api"), "--routes"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    rows = [line.split() for line in out.splitlines()]
+    return {(r[0], re.sub(r":(\w+)", r"{\1}", r[1].replace("/api/v1", "", 1))) for r in rows if "bound" in r[3].split(",")}
+
+
 @pytest.mark.parametrize("method,path,row", ROWS, ids=["%s %s" % (m, p) for m, p, _ in ROWS])
-def test_row(one, other, method, path, row):
+def test_row(one, other, open_to_bound, method, path, row):
     expected = {int(s) for s in row["responses"] if s != "default"}
     if (method, path) == ("POST", "/apps"):
         expected = {201}          # without a URL: nothing is to be waited for
@@ -188,7 +221,7 @@ def test_row(one, other, method, path, row):
     if {"$ref": "#/components/parameters/query-limit"} in row["parameters"]:
         limits(one)
     if row["x-access"] != "none":
-        credentials(one)
+        credentials(one, (method, path) in open_to_bound)
     if ("{app}" in path or "{id}" in path or "{group}" in path) and (method, path) != ("PUT", "/apps/{app}"):
         another_tenant_learns_nothing(one, other)
     if "%s %s" % (method, path) in HONOUR_IF_MATCH:
