@@ -9,8 +9,8 @@
 
 #define MAX_COOKIES 4 /* of one name: scripts of apps can plant doubles */
 
-SQL(AUTH_TOKEN, "SELECT * FROM nap_auth_token($1::bytea)");
-SQL(AUTH_SESSION, "SELECT * FROM nap_auth_session($1::bytea)");
+SQL(AUTH_TOKEN, "SELECT nap_auth_token($1::bytea)");
+SQL(AUTH_SESSION, "SELECT nap_auth_session($1::bytea)");
 SQL(AUTH_USED, "SELECT nap_auth_used($1, $2)");
 
 struct credential {
@@ -142,51 +142,73 @@ static unsigned scopes_of(const char *words)
 	return scopes;
 }
 
-static void fill_caller(struct request *rq, const PGresult *r, bool cookie)
-{
-	struct caller *c = &rq->caller;
-	const char *app = cookie ? NULL : db_text_null(r, 0, "app_name");
+/* one line of sql/0049_auth_text.sql; the widths are those of the schema's constraints */
+struct known {
+	intmax_t tenant, id, release, app;
+	char name[25], role[8], stale, scopes[24], app_name[64], csrf[2 * CREDENTIAL_HASH + 1];
+};
 
-	*c = (struct caller){ .tenant = db_i64(r, 0, "tenant_id"),
-		.name = arena_strdup(rq->a, db_text(r, 0, "tenant")),
-		.role = arena_strdup(rq->a, db_text(r, 0, "role")) };
-	c->admin = streq(c->role, "admin");
-	if (cookie) {
-		c->session = db_i64(r, 0, "session_id");
-		c->scopes = SCOPE_READ | SCOPE_DEPLOY | SCOPE_MANAGE;
-		c->actor = arena_printf(rq->a, "session:%jd", (intmax_t)c->session);
-	} else {
-		c->token = db_i64(r, 0, "token_id");
-		c->scopes = scopes_of(db_text(r, 0, "scopes"));
-		c->app = db_i64(r, 0, "app_id");
-		c->app_name = app ? arena_strdup(rq->a, app) : NULL;
-		c->release = db_i64(r, 0, "release_id");
-		c->actor = arena_printf(rq->a, "token:%jd", (intmax_t)c->token);
-	}
-	rq->credential_stale = db_bool(r, 0, "stale");
+static bool read_known(const char *line, bool cookie, struct known *ret)
+{
+	int n = 0;
+
+	*ret = (struct known){ 0 };
+	if (sscanf(line, "%jd %24s %7s %c %jd %n", &ret->tenant, ret->name, ret->role, &ret->stale,
+		    &ret->id, &n) != 5)
+		return false;
+	return cookie ? sscanf(line + n, "%64s", ret->csrf) == 1
+		      : sscanf(line + n, "%23s %jd %jd %63s", ret->scopes, &ret->release, &ret->app,
+				ret->app_name) == 4;
 }
 
-static bool csrf_fits(const PGresult *r, const struct credential *c)
+static void fill_caller(struct request *rq, const struct known *k, bool cookie)
+{
+	struct caller *c = &rq->caller;
+
+	*c = (struct caller){ .tenant = k->tenant,
+		.name = arena_strdup(rq->a, k->name),
+		.role = arena_strdup(rq->a, k->role) };
+	c->admin = streq(c->role, "admin");
+	if (cookie) {
+		c->session = k->id;
+		c->scopes = SCOPE_READ | SCOPE_DEPLOY | SCOPE_MANAGE;
+		c->actor = arena_printf(rq->a, "session:%jd", k->id);
+	} else {
+		c->token = k->id;
+		c->scopes = scopes_of(k->scopes);
+		c->app = k->app;
+		c->app_name = k->app ? arena_strdup(rq->a, k->app_name) : NULL;
+		c->release = k->release;
+		c->actor = arena_printf(rq->a, "token:%jd", k->id);
+	}
+	rq->credential_stale = k->stale == 't';
+}
+
+static bool csrf_fits(const struct known *k, const struct credential *c)
 {
 	unsigned char hash[CREDENTIAL_HASH];
-	const char *text = db_text(r, 0, "csrf_hash");
 
-	return starts_with(text, "\\x") && hex_decode(hash, sizeof hash, text + 2) &&
-	       credential_same(hash, c->csrf);
+	return hex_decode(hash, sizeof hash, k->csrf) && credential_same(hash, c->csrf);
 }
 
 /* what the database knows of the credential; *ret_next: the next cookie of that name may be the right one */
 static bool take_answer(struct request *rq, const PGresult *r, const struct credential *c,
 	bool *ret_next, struct err *e)
 {
+	size_t n;
+	const char *line = db_cell(r, 0, 0, &n);
+	struct known k;
+
 	*ret_next = c->cookie;
-	if (db_rows(r) == 0)
+	if (!line)
 		return unauthenticated(e);
-	if (c->cookie && !csrf_fits(r, c))
+	if (!read_known(line, c->cookie, &k))
+		return err_set(e, ERR_INTERNAL, "internal", "the credential's line cannot be read");
+	if (c->cookie && !csrf_fits(&k, c))
 		return err_set(e, ERR_FORBIDDEN, "csrf_invalid",
 			"X-CSRF-Token is not the one that this session was given");
 	*ret_next = false;
-	fill_caller(rq, r, c->cookie);
+	fill_caller(rq, &k, c->cookie);
 	return true;
 }
 

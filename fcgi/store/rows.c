@@ -3,6 +3,14 @@
 #include "base/clock.h"
 #include "base/text.h"
 
+/* a statement lists its columns mostly in the order of the fields: PQfnumber() copies each name that it looks for */
+static int column_of(const PGresult *r, int likely, const char *name)
+{
+	const char *there = PQfname(r, likely);
+
+	return there && streq(there, name) ? likely : db_column(r, name);
+}
+
 void rows_init(struct rows *rows, const PGresult *r, const struct row_field *fields, size_t n)
 {
 	size_t at = 0;
@@ -18,7 +26,7 @@ void rows_init(struct rows *rows, const PGresult *r, const struct row_field *fie
 		assert(len > 0 && (size_t)len < left);
 		at += (size_t)len;
 		rows->key_ends[i] = at;
-		rows->columns[i] = db_column(r, fields[i].name);
+		rows->columns[i] = column_of(r, (int)i, fields[i].name);
 	}
 }
 
