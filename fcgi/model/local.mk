@@ -6,5 +6,6 @@ libnap_a_SOURCES += \
 	%D%/profile.c %D%/profile.h \
 	%D%/repository.c %D%/repository.h \
 	%D%/source.c %D%/source.h \
+	%D%/ssh_key.c %D%/ssh_key.h \
 	%D%/template.c %D%/template.h \
 	%D%/unit.c %D%/unit.h

@@ -4,6 +4,7 @@ libnap_a_SOURCES += \
 	%D%/build.c %D%/build.h \
 	%D%/credential.c %D%/credential.h \
 	%D%/db.c %D%/db.h \
+	%D%/deploy_key.c %D%/deploy_key.h \
 	%D%/engine_view.c %D%/engine_view.h \
 	%D%/event.c %D%/event.h \
 	%D%/first_login.c %D%/first_login.h \
@@ -15,6 +16,8 @@ libnap_a_SOURCES += \
 	%D%/push.c %D%/push.h \
 	%D%/release.c %D%/release.h \
 	%D%/rows.c %D%/rows.h \
+	%D%/seal.c %D%/seal.h \
 	%D%/session.c %D%/session.h \
+	%D%/ssh_key.c %D%/ssh_key.h \
 	%D%/tenant.c %D%/tenant.h \
 	%D%/token.c %D%/token.h

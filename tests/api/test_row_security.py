@@ -26,7 +26,10 @@ def fill(tenant):
         INSERT INTO operation_log (operation_id, seq, tenant_id, line) VALUES (%(o)s, 99, TENANT, 'x');
         INSERT INTO unit (name, desired_state, tenant_id) VALUES ('%(u)s', 'launched', TENANT);
         INSERT INTO unit_state (unit, machine, tenant_id) VALUES ('%(u)s', 'm', TENANT);
-        INSERT INTO announcement (unit, healthy) VALUES ('%(u)s', true)"""
+        INSERT INTO announcement (unit, healthy) VALUES ('%(u)s', true);
+        INSERT INTO ssh_key (tenant_id, name, type, base64, fingerprint) VALUES (TENANT, 'k', 'ssh-ed25519', 'AAAA', '%(u)s');
+        INSERT INTO deploy_key (tenant_id, public_key, fingerprint) VALUES (TENANT, 'k', 'f');
+        INSERT INTO known_host (tenant_id, host, type, base64, fingerprint) VALUES (TENANT, 'h', 't', 'k', 'f')"""
                % {"u": unit, "a": tenant.id(), "r": release, "o": operation})
     tenant.sql("""INSERT INTO build (tenant_id, app_id, release_id, operation_id, unit, unit_options, source_tree, result_tree,
         script, memory_bytes, seconds) VALUES (TENANT, %s, %s, %s, 'b-%s', '[]', 't', 't', 'x', 1, 1)"""
