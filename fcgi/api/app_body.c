@@ -61,8 +61,9 @@ void app_write(const struct app_writer *w, int row, struct buf *b)
 	}
 	buf_puts(b, ",\"git_http\":\"");
 	address_of_git(b, w->cfg, w->tenant, name);
-	/* no entry by SSH is served */
-	buf_puts(b, "\",\"git_ssh\":null}");
+	buf_puts(b, "\",\"git_ssh\":\"");
+	address_of_git_ssh(b, w->cfg, w->tenant, name);
+	buf_puts(b, "\"}");
 }
 
 json_t *app_json(struct request *rq, const char *name, struct err *e)

@@ -1,15 +1,19 @@
 /*
- * nginx asks before a git request: may this token, for which repository? (auth_request; push/push_cgi.h)
+ * The two doors of git ask: may this one, for which repository?
  *
- * 200 with X-Nap-Repo (empty: there is no such app) and X-Nap-Actor. Whatever else is said goes to the person as
- * X-Nap-Error, since nginx drops the body.
+ * nginx before a git request, for a token (auth_request; push/push_cgi.h): 200 with X-Nap-Repo (empty: there is no such
+ * app) and X-Nap-Actor. Whatever else is said goes to the person as X-Nap-Error, since nginx drops the body.
+ *
+ * nap-shell for an SSH key (push/push_shell.h): 200 with repo and actor.
  */
 #include "api/routes.h"
 
 #include "model/name.h"
+#include "serve/operation_json.h"
 #include "serve/session.h"
 #include "store/credential.h"
 #include "store/push.h"
+#include "store/ssh_key.h"
 
 #include <sodium.h>
 #include <strings.h>
@@ -68,6 +72,17 @@ static bool repo_of_new(struct request *rq, const PGresult *app, const char *nam
 	return !writes || push_id(rq->db, rq->caller.tenant, name, ret, e);
 }
 
+/* 0: there is none, which over HTTP is said by nap-git, or where the push has not come to its second request yet */
+static bool repo_of(struct request *rq, const PGresult *r, const char *app, bool push, bool writes,
+	int64_t *ret, struct err *e)
+{
+	if (db_bool(r, 0, "deleting"))
+		return err_set(e, ERR_CONFLICT, "app_deleting",
+			"application \"%s\" is being destroyed", app);
+	*ret = db_i64(r, 0, "id");
+	return *ret || !push || repo_of_new(rq, r, app, writes, ret, e);
+}
+
 static bool may(struct request *rq, const char *app, bool push, struct err *e)
 {
 	const struct caller *c = &rq->caller;
@@ -106,13 +121,7 @@ static bool find_repo(struct request *rq, int64_t *ret, struct err *e)
 		return err_set(e, ERR_FORBIDDEN, "token_bound",
 			"application \"%s\" shares objects with its group: a token bound to one app has no access",
 			app);
-	if (db_bool(r, 0, "deleting"))
-		return err_set(e, ERR_CONFLICT, "app_deleting",
-			"application \"%s\" is being destroyed", app);
-	*ret = db_i64(r, 0, "id");
-	if (*ret || !push)
-		return true;
-	return repo_of_new(rq, r, app, path && streq(path, "git-receive-pack"), ret, e);
+	return repo_of(rq, r, app, push, path && streq(path, "git-receive-pack"), ret, e);
 }
 
 static bool git_auth(struct request *rq, struct response *rs, struct err *e)
@@ -130,7 +139,60 @@ static bool git_auth(struct request *rq, struct response *rs, struct err *e)
 	return true;
 }
 
+struct ssh_body {
+	const char *tenant, *key, *app, *service;
+};
+
+#define SSH_FIELD(name) \
+	{ \
+#name, BODY_STRING, offsetof(struct ssh_body, name), BODY_REQUIRED, .help = NULL \
+	}
+
+static const struct body_field SSH[] = { SSH_FIELD(tenant), SSH_FIELD(key), SSH_FIELD(app),
+	SSH_FIELD(service) };
+
+/* the key of the session is the tenant's still; rq->caller is that tenant then */
+static bool ssh_caller(struct request *rq, const struct ssh_body *in, struct err *e)
+{
+	struct ssh_visitor visitor;
+	int64_t key;
+
+	if (!parse_i64(in->key, 1, INT64_MAX, &key))
+		return err_set(e, ERR_NOT_FOUND, "not_found", "the key does not exist");
+	if (!ssh_key_visitor(rq->db, rq->a, in->tenant, key, &visitor, e))
+		return false;
+	rq->caller = (struct caller){ .tenant = visitor.tenant,
+		.name = visitor.name,
+		.role = visitor.role,
+		.actor = visitor.actor };
+	return true;
+}
+
+static bool git_ssh(struct request *rq, struct response *rs, struct err *e)
+{
+	auto_result PGresult *r = NULL;
+	struct ssh_body in = { 0 };
+	struct db_ask ask;
+	int64_t repo;
+	bool push;
+
+	if (!body_decode(rq, SSH, ARRAY_SIZE(SSH), &in, e) || !ssh_caller(rq, &in, e))
+		return false;
+	push = streq(in.service, "git-receive-pack");
+	ask = push_ask_app(in.app);
+	if (!db_query(rq->db, &r, e, ask.sql, in.app) ||
+		!repo_of(rq, r, in.app, push, push, &repo, e))
+		return false;
+	if (!repo)
+		return err_set(
+			e, ERR_NOT_FOUND, "not_found", "not found: there is no such application");
+	response_json(
+		rs, 200, json_pack("{s:o, s:s}", "repo", json_id(repo), "actor", rq->caller.actor));
+	return true;
+}
+
 static const struct route git_auth_routes[] = {
 	{ "GET", "/internal/v1/git-auth", ACCESS_AUTH, 0, git_auth, .body = NULL },
+	{ "POST", "/internal/v1/ssh", ACCESS_HOOK, BODY_JSON, git_ssh, ROUTE_BODY(SSH) },
 };
 ROUTE_TABLE(git_auth);

@@ -99,16 +99,10 @@ static bool token_create(struct request *rq, struct response *rs, struct err *e)
 static bool token_list_get(struct request *rq, struct response *rs, struct err *e)
 {
 	auto_result PGresult *r = NULL;
-	const char *after;
-	int64_t limit, below = 0;
+	int64_t limit, below;
 
-	if (!request_page(rq, &limit, &after, e))
-		return false;
-	if (after && !parse_i64(after, 1, INT64_MAX, &below)) {
-		fault_add(&rq->faults, "after", "invalid_value", "is no cursor of this list");
-		return faults_end(&rq->faults, e);
-	}
-	if (!token_list(rq->db, rq->caller.tenant, below, limit + 1, &r, e))
+	if (!request_page_id(rq, &limit, &below, e) ||
+		!token_list(rq->db, rq->caller.tenant, below, limit + 1, &r, e))
 		return false;
 	response_rows(rs, r, TOKEN_FIELDS, TOKEN_FIELDS_N, limit, "id");
 	return true;

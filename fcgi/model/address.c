@@ -60,6 +60,26 @@ void address_of_git(struct buf *b, const struct config *cfg, const char *tenant,
 	buf_puts(b, ".git");
 }
 
+void address_of_git_ssh(
+	struct buf *b, const struct config *cfg, const char *tenant, const char *name)
+{
+	bool usual = cfg->ssh_port == 22;
+	struct slice scheme, host, port;
+
+	cut_url(cfg->url, &scheme, &host, &port);
+	if (!usual)
+		buf_puts(b, "ssh://");
+	buf_puts(b, tenant);
+	buf_putc(b, '@');
+	buf_add(b, host.p, host.n);
+	buf_putc(b, ':');
+	if (!usual) {
+		buf_i64(b, cfg->ssh_port);
+		buf_putc(b, '/');
+	}
+	buf_puts(b, name);
+}
+
 bool address_is_loopback(const char *url)
 {
 	struct slice scheme, host, port;

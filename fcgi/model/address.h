@@ -18,6 +18,10 @@ bool address_of_app(struct buf *b, const struct config *cfg, const char *tenant,
 /* URL/git/TENANT/APP.git */
 void address_of_git(struct buf *b, const struct config *cfg, const char *tenant, const char *name);
 
+/* TENANT@HOST:APP on port 22, else ssh://TENANT@HOST:PORT/APP; HOST that of the setting url */
+void address_of_git_ssh(
+	struct buf *b, const struct config *cfg, const char *tenant, const char *name);
+
 /* whether only this machine can reach it: a URL, or an address with or without a port, of 127.0.0.0/8, ::1 or localhost */
 bool address_is_loopback(const char *url);
 

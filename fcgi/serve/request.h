@@ -97,6 +97,9 @@ const char *request_cgi(const struct request *rq, const char *name);
  */
 NODISCARD bool request_page(
 	struct request *rq, int64_t *ret_limit, const char **ret_after, struct err *e);
+/* the same where the cursor is an id, below which the list goes on; 0: from its top */
+NODISCARD bool request_page_id(
+	struct request *rq, int64_t *ret_limit, int64_t *ret_below, struct err *e);
 const char *cursor_make(struct arena *a, const char *text); /* opaque, fit for a query string */
 
 /* ?name= as a whole number from min to max; absent: *ret stays. False: a fault was added. */

@@ -1,12 +1,82 @@
 """Scale, releases, instances, environment, profile, power, operations, machines and units over REST."""
+import base64
+import os
+import subprocess
 import threading
 import time
+import urllib.parse
 
 import pytest
 
 from api_stack import COMMIT, Tenant, faults, me, stack  # noqa: F401
 
 URL = "https://git.invalid/owner/shop"
+
+
+# SSH keys --------------------------------------------------------------------------------------------------------
+
+def ssh_key(type="ssh-ed25519", rest=None):
+    parts = [type.encode(), *(rest or [os.urandom(32)])]
+    return type + " " + base64.b64encode(b"".join(len(p).to_bytes(4, "big") + p for p in parts)).decode()
+
+
+def test_an_ssh_key_is_checked_shown_and_belongs_to_one_tenant(me, stack):
+    key, other = ssh_key(), Tenant(stack)
+    a = me.post("/keys", {"name": "laptop", "key": "\n" + key + " me@here\n"})
+    assert a.status == 201 and a.headers["Location"] == "/api/v1/keys/" + a.json["id"]
+    made = a.json
+    want = subprocess.run(["ssh-keygen", "-lf", "-"], input=key, stdout=subprocess.PIPE, text=True, check=True).stdout.split()[1]
+    assert (made["type"], made["key"], made["comment"], made["fingerprint"]) == ("ssh-ed25519", key, "me@here", want)
+    assert made["last_used_at"] is None and me.get("/keys/" + made["id"]).json == made
+    for who in (me, other):
+        a = who.post("/keys", {"name": "again", "key": key + " another comment"})
+        assert (a.status, a.code) == (409, "key_taken"), a
+    assert other.get("/keys").json["items"] == []
+    rsa = [b"\1\0\1", b"\0\xff" + b"\1" * 255]
+    assert me.post("/keys", {"name": "r", "key": ssh_key("ssh-rsa", rsa)}).status == 201
+    assert me.post("/keys", {"name": "e", "key": ssh_key("ecdsa-sha2-nistp256", [b"nistp256", b"\4" + bytes(64)])}).status == 201
+    for bad in ("", "x", "ssh-dss AAAA", ssh_key("ssh-rsa", [b"\1\0\1", b"\x7f" + b"\1" * 255]), 'command="sh" ' + key, key + "\n" + ssh_key()):
+        a = me.post("/keys", {"name": "bad", "key": bad})
+        assert a.status == 422 and [e["field"] for e in a.json["errors"]] == ["key"], (bad, a)
+    assert [k["name"] for k in me.get("/keys").json["items"]] == ["e", "r", "laptop"]
+    page = me.get("/keys?limit=2").json
+    assert [k["name"] for k in me.get("/keys?limit=2&after=" + page["next"]).json["items"]] == ["laptop"]
+    assert me.call("DELETE", "/keys/" + made["id"]).status == 204
+    assert me.call("DELETE", "/keys/" + made["id"]).status == 404
+    assert other.post("/keys", {"name": "now", "key": key}).status == 201
+    kinds = [e["kind"] for e in me.get("/events?limit=1000").json["items"] if e["kind"].startswith("key.")]
+    assert kinds == ["key.added"] * 3 + ["key.removed"]
+
+
+def test_a_tenant_has_a_hundred_ssh_keys_at_most_however_many_come_at_once(me):
+    me.sql("INSERT INTO ssh_key (tenant_id, name, type, base64, fingerprint) SELECT TENANT, 'k', 'ssh-ed25519', 'AAAA', "
+           "gen_random_uuid()::text FROM generate_series(1, 95)")
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(me.post("/keys", {"name": "x", "key": ssh_key()}))) for _ in range(12)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert sorted(a.status for a in answers) == [201] * 5 + [422] * 7
+    assert {a.code for a in answers if a.status == 422} == {"too_many_keys"}
+
+
+def test_the_deploy_key_shows_its_public_half_alone(me, stack):
+    a = me.get("/deploy-key")
+    assert a.json == {"public_key": None, "fingerprint": None, "created_at": None, "hosts": []}
+    me.sql("INSERT INTO deploy_key VALUES (TENANT, 'ssh-ed25519 AAAA nap-x', 'SHA256:x'); "
+           "INSERT INTO deploy_secret VALUES (TENANT, '1:1:sealed')")
+    me.sql("INSERT INTO known_host VALUES (TENANT, '[git.example.org]:2222', 'ssh-ed25519', 'BBBB', 'SHA256:y')")
+    a = me.get("/deploy-key")
+    assert a.json["public_key"] == "ssh-ed25519 AAAA nap-x" and "sealed" not in a.body.decode()
+    assert [(h["host"], h["key"], h["fingerprint"]) for h in a.json["hosts"]] == [("[git.example.org]:2222", "ssh-ed25519 BBBB", "SHA256:y")]
+    path = "/deploy-key/hosts/" + urllib.parse.quote("[git.example.org]:2222", safe="")
+    assert Tenant(stack).call("DELETE", path).status == 404
+    assert me.call("DELETE", path).status == 204
+    assert me.get("/deploy-key").json["hosts"] == []
+    # the API's role cannot read what is sealed
+    with pytest.raises(AssertionError, match="permission denied"):
+        stack.sql("SELECT sealed FROM deploy_secret", user="nap_api")
 
 
 # Scale -----------------------------------------------------------------------------------------------------------

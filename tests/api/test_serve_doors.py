@@ -90,6 +90,44 @@ def test_a_bound_token_pushes_to_its_app_alone(api):
     assert auth(api, "other1", basic=bound).status == 404
 
 
+# nap-shell -------------------------------------------------------------------------------------------------------
+
+
+def ssh_key(api, tenant, name="k"):
+    return api.sql("INSERT INTO ssh_key (tenant_id, name, type, base64, fingerprint) SELECT id, '%s', 'ssh-ed25519', 'AAAA', "
+                   "gen_random_uuid()::text FROM tenant WHERE name = '%s' RETURNING id" % (name, tenant))
+
+
+def ssh(api, key, app, service="git-receive-pack", tenant="iwanna"):
+    return api.call("POST", "/internal/v1/ssh", dict(tenant=tenant, key=key, app=app, service=service), door="hook")
+
+
+def test_a_key_opens_its_tenants_repositories_alone(api):
+    key, others = ssh_key(api, "iwanna"), ssh_key(api, "other")
+    push(api, "own", "ssh1")
+    a = ssh(api, key, "own", "git-upload-pack")
+    assert a.status == 200 and a.json == {"repo": repo_of(api, "own"), "actor": "key:" + key}
+    assert ssh(api, key, "own").json == a.json
+    assert api.sql("SELECT last_used_at IS NOT NULL FROM ssh_key WHERE id = " + key) == "t"
+    for bad in (ssh(api, others, "own"), ssh(api, "999999", "own"), ssh(api, "x", "own"), ssh(api, "0", "own"),
+                ssh(api, key, "own", tenant="other"), ssh(api, others, "own", "git-upload-pack", "other"),
+                ssh(api, key, "absent", "git-upload-pack")):
+        assert (bad.status, bad.code) == (404, "not_found"), bad
+    # a first push gets the id that HTTP would give; a bad name is said before anything is sent
+    assert ssh(api, key, "fresh").json["repo"] == repo_of(api, "fresh")
+    a = ssh(api, key, "www")
+    assert a.status == 422 and "reserved" in a.json["detail"]
+    # who is shut out is out, though the key's file may still be there
+    api.sql("UPDATE tenant SET disabled_at = now() WHERE name = 'other'")
+    try:
+        assert ssh(api, others, "new", tenant="other").status == 404
+    finally:
+        api.sql("UPDATE tenant SET disabled_at = NULL WHERE name = 'other'")
+    api.sql("UPDATE app SET deleting = true WHERE name = 'own'")
+    a = ssh(api, key, "own")
+    assert (a.status, a.code) == (409, "app_deleting")
+
+
 # pre-receive -----------------------------------------------------------------------------------------------------
 
 

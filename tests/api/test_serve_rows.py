@@ -2,6 +2,7 @@
 
 The rows are those of web/openapi.json, which a unit test compares with the table; a row that takes a body and has no
 example cannot get there."""
+import base64
 import json
 import os
 import re
@@ -24,6 +25,11 @@ pytestmark = pytest.mark.skipif(not have_stack(), reason="nap-api is not built, 
 HONOUR_IF_MATCH = {"PATCH /apps/{app}", "PATCH /apps/{app}/env", "PUT /apps/{app}/scale"}
 
 
+def ssh_key():
+    """another one each time, as a key belongs to one tenant alone"""
+    return "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + os.urandom(32)).decode()
+
+
 class Row:
     """A tenant with an app in which the row's example makes sense."""
 
@@ -34,6 +40,11 @@ class Row:
         self.token = stack.admin if admin else self.me.token
         self.app = "example" if method == "PUT" and path == "/apps/{app}" else "web"
         self.id = self.me.post("/tokens", {"name": "x", "scopes": ["read"]}).json["id"]
+        if path.startswith("/keys/"):
+            self.id = self.me.post("/keys", {"name": "x", "key": ssh_key()}).json["id"]
+        if "{host}" in path:
+            stack.sql("INSERT INTO known_host SELECT id, 'git.example.org', 'ssh-ed25519', 'AAAA', 'SHA256:x' FROM tenant "
+                      "WHERE name = '%s'" % self.me.name)
         if "{app}" in path or "{group}" in path or path.startswith("/operations"):
             a = self.me.post("/apps", {"name": self.app, "url": "https://git.invalid/owner/example"})
             assert a.status == 202, a
@@ -52,7 +63,7 @@ class Row:
             if path.startswith("/operations"):
                 self.id = operation
         self.path = (path.replace("{app}", self.app).replace("{id}", self.id).replace("{n}", "1").replace("{i}", "1")
-                     .replace("{tenant}", self.me.name).replace("{group}", "web").replace("{path}", "1/x"))
+                     .replace("{tenant}", self.me.name).replace("{group}", "web").replace("{path}", "1/x").replace("{host}", "git.example.org"))
         if method == "DELETE":
             self.path += "?confirm=" + (self.me.name if "{tenant}" in path else self.app)
         if method == "DELETE" and "{tenant}" in path:
@@ -169,12 +180,12 @@ def another_tenant_learns_nothing(one, other):
     mine, one.token = one.token, other
     foreign = one.good()
     refused(foreign, 404, "not_found")
-    absent = one.good(path=one.path.replace("/" + one.app, "/absent", 1).replace("/" + one.id, "/999999", 1).replace(
+    absent = one.good(path=one.path.replace("/" + one.app, "/absent", 1).replace("/" + one.id, "/999999", 1).replace("git.example", "git.other", 1).replace(
         "confirm=" + one.app, "confirm=absent"))
 
     def bare(a):
         text = a.body.decode().replace(a.headers["Request-Id"], "")
-        for word in (one.app, "absent", one.id, "999999"):
+        for word in (one.app, "absent", one.id, "999999", "git.example", "git.other"):
             text = re.sub(r"\b%s\b" % word, "", text)
         return text
 
@@ -222,7 +233,7 @@ def test_row(one, other, open_to_bound, method, path, row):
         limits(one)
     if row["x-access"] != "none":
         credentials(one, (method, path) in open_to_bound)
-    if ("{app}" in path or "{id}" in path or "{group}" in path) and (method, path) != ("PUT", "/apps/{app}"):
+    if re.search("{(app|id|group|host)}", path) and (method, path) != ("PUT", "/apps/{app}"):
         another_tenant_learns_nothing(one, other)
     if "%s %s" % (method, path) in HONOUR_IF_MATCH:
         refused(one.good(headers={"If-Match": '"0"'}), 412, "precondition_failed")
