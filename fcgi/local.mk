@@ -1,9 +1,11 @@
 # The programs: each a thin main over libnap.a, listed with what it links.
-bin_PROGRAMS += nap-git nap-hook
+bin_PROGRAMS += nap-git nap-hook nap-shell
 nap_git_SOURCES = fcgi/nap-git.c
 nap_git_LDADD = libnap.a
 nap_hook_SOURCES = fcgi/nap-hook.c
 nap_hook_LDADD = libnap.a $(JANSSON_LIBS)
+nap_shell_SOURCES = fcgi/nap-shell.c
+nap_shell_LDADD = libnap.a $(JANSSON_LIBS)
 bin_PROGRAMS += nap-api
 nap_api_SOURCES = fcgi/nap-api.c
 nap_api_LDADD = libnap.a $(JANSSON_LIBS) $(PQ_LIBS) $(SODIUM_LIBS) $(FCGI_LIBS)
@@ -44,4 +46,5 @@ nap_unit_SOURCES += tests/unit/short_lived.c
 nap_node_SOURCES += tests/unit/short_lived.c
 nap_git_SOURCES += tests/unit/short_lived.c
 nap_hook_SOURCES += tests/unit/short_lived.c
+nap_shell_SOURCES += tests/unit/short_lived.c
 endif

@@ -93,7 +93,7 @@ static bool is_due(struct job *self)
 	return came > last && clock_now() - last > AGAIN_S;
 }
 
-/* a push holds one of its tenant's places as long as anything of it lives (push/push_repo.h) */
+/* a push, or a fetch over SSH, holds one of its tenant's places as long as anything of it lives (push/push_repo.h) */
 static bool push_lives(struct job *self)
 {
 	const char *slots = arena_printf(&self->a, "%s/git/slots", self->cfg->state);

@@ -1,45 +1,7 @@
 #include "push/push_cgi.h"
-#include "base/proc.h"
 #include "base/text.h"
-#include "push/push_repo.h"
 
 #include <errno.h>
-#include <libgen.h>
-#include <sys/random.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-
-#define PUSHES_A_TENANT 2
-#define MAX_PUSH_BYTES	(4LL * 1024 * 1024 * 1024)
-#define GIT_DATA_BYTES \
-	(1024L * 1024 * \
-		1024) /* anonymous memory of one git process; maps of packs are not counted */
-
-struct env {
-	struct argv list;
-	struct argv config; /* key, value, key, value */
-};
-
-static void set(struct env *v, struct arena *a, const char *key, const char *value)
-{
-	if (value)
-		argv_addf(&v->list, a, "%s=%s", key, value);
-}
-
-static void config(struct env *v, struct arena *a, const char *key, const char *value)
-{
-	argv_add(&v->config, a, key);
-	argv_add(&v->config, a, value);
-}
-
-static void config_to_env(struct env *v, struct arena *a)
-{
-	argv_addf(&v->list, a, "GIT_CONFIG_COUNT=%zu", v->config.n / 2);
-	for (size_t i = 0; i < v->config.n; i += 2) {
-		argv_addf(&v->list, a, "GIT_CONFIG_KEY_%zu=%s", i / 2, v->config.v[i]);
-		argv_addf(&v->list, a, "GIT_CONFIG_VALUE_%zu=%s", i / 2, v->config.v[i + 1]);
-	}
-}
 
 static bool one_of(const char *s, const char *const *words)
 {
@@ -54,28 +16,57 @@ static bool is_word(const char *s, const char *more)
 	return s && *s && strspn(s, more) == strlen(s);
 }
 
-/* Two hooks of one push know each other by it, and the leader knows by its lock whether they live. */
-static const char *push_id(struct arena *a)
+static bool check_numbers(push_getenv_fn *get, struct push_git *g, struct err *e)
 {
-	unsigned char r[16];
-	char *hex = arena_alloc(a, 2 * sizeof r + 1);
+	const char *max = get("NAP_GIT_MAX_BYTES"), *places = get("NAP_GIT_PUSHES");
+	int64_t n = PUSHES_A_TENANT;
 
-	if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r)
-		abort();
-	hex_encode(hex, r, sizeof r);
-	return hex;
+	if ((max && *max && !parse_i64(max, 1, INT64_MAX, &n)) ||
+		(places && *places && !parse_i64(places, 1, 1000, &n)))
+		return err_set(e, ERR_INTERNAL, "internal",
+			"NAP_GIT_MAX_BYTES or NAP_GIT_PUSHES is no number");
+	g->max_bytes = max && *max ? max : NULL;
+	g->places = places && *places ? (int)n : PUSHES_A_TENANT;
+	return true;
 }
 
-static bool check_numbers(push_getenv_fn *get, struct arena *a, const char **ret_max, struct err *e)
+/* which repository: that of the id, or the empty one */
+static bool choose_repo(push_getenv_fn *get, struct arena *a, const char **ret, struct err *e)
 {
-	const char *text = get("NAP_GIT_MAX_BYTES");
-	int64_t max = MAX_PUSH_BYTES;
+	const char *repo = get("NAP_REPO");
+	int64_t id;
 
-	if (text && *text && !parse_i64(text, 1, INT64_MAX, &max))
-		return err_set(
-			e, ERR_INTERNAL, "internal", "setting \"git_max_bytes\" is no number");
-	*ret_max = arena_printf(a, "%lld", (long long)max);
+	if (repo && *repo) {
+		if (!parse_i64(repo, 1, INT64_MAX, &id))
+			return err_set(e, ERR_INTERNAL, "internal", "NAP_REPO is no id");
+		*ret = arena_printf(a, "%lld", (long long)id);
+		return true;
+	}
+	if (!streq(get("NAP_PATH"), "info/refs") || !streq(get("NAP_SERVICE"), "git-receive-pack"))
+		return err_set(e, ERR_NOT_FOUND, "not_found", "there is no such application");
+	*ret = "empty"; /* looking makes nothing: the POST that follows does */
 	return true;
+}
+
+/* what git http-backend wants beside git's own (git-http-backend(1)) */
+static void add_cgi(
+	push_getenv_fn *get, const struct push_git *g, struct arena *a, struct argv *env)
+{
+	static const char *const passed[] = { "REQUEST_METHOD", "CONTENT_TYPE", "CONTENT_LENGTH",
+		"HTTP_CONTENT_ENCODING", "REMOTE_ADDR", "SERVER_PROTOCOL", NULL };
+	const char *path = get("NAP_PATH");
+
+	for (size_t i = 0; passed[i]; i++)
+		if (get(passed[i]))
+			argv_addf(env, a, "%s=%s", passed[i], get(passed[i]));
+	if (streq(path, "info/refs"))
+		argv_addf(env, a, "QUERY_STRING=service=%s", get("NAP_SERVICE"));
+	else
+		argv_add(env, a, "QUERY_STRING=");
+	argv_addf(env, a, "GIT_PROJECT_ROOT=%s/git", g->state);
+	argv_addf(env, a, "PATH_INFO=/%s.git/%s", g->repo, path);
+	argv_add(env, a, "GIT_HTTP_EXPORT_ALL=1");
+	argv_addf(env, a, "REMOTE_USER=%s", g->tenant);
 }
 
 bool push_cgi_prepare(
@@ -84,72 +75,30 @@ bool push_cgi_prepare(
 	static const char *const services[] = { "git-upload-pack", "git-receive-pack", NULL };
 	static const char *const paths[] = { "info/refs", "git-upload-pack", "git-receive-pack",
 		NULL };
-	static const char *const passed[] = { "REQUEST_METHOD", "CONTENT_TYPE", "CONTENT_LENGTH",
-		"HTTP_CONTENT_ENCODING", "REMOTE_ADDR", "SERVER_PROTOCOL", NULL };
-	const char *state = get("NAP_STATE"), *repo = get("NAP_REPO"),
-		   *service = get("NAP_SERVICE");
-	const char *path = get("NAP_PATH"), *protocol = get("HTTP_GIT_PROTOCOL"), *max = NULL;
-	struct env env = { 0 };
-	int64_t id;
+	const char *service = get("NAP_SERVICE"), *path = get("NAP_PATH");
+	struct push_git g = { .state = get("NAP_STATE"),
+		.bin = bin,
+		.tenant = get("NAP_TENANT"),
+		.app = get("NAP_APP"),
+		.actor = get("NAP_ACTOR"),
+		.request_id = get("REQUEST_ID"),
+		.protocol = get("HTTP_GIT_PROTOCOL") };
+	struct argv env = { 0 };
 
-	if (!state || *state != '/')
+	if (!g.state || *g.state != '/')
 		return err_set(e, ERR_INTERNAL, "internal", "NAP_STATE is not set");
 	if (!one_of(service, services) || !one_of(path, paths) ||
 		(!streq(path, "info/refs") && !streq(path, service)))
 		return err_set(e, ERR_NOT_FOUND, "not_found", "there is no such git service");
-	if (!is_word(get("NAP_TENANT"), "abcdefghijklmnopqrstuvwxyz0123456789"))
+	if (!is_word(g.tenant, "abcdefghijklmnopqrstuvwxyz0123456789"))
 		return err_set(e, ERR_INTERNAL, "internal", "NAP_TENANT is not set");
-	if (repo && *repo) {
-		if (!parse_i64(repo, 1, INT64_MAX, &id))
-			return err_set(e, ERR_INTERNAL, "internal", "NAP_REPO is no id");
-		repo = arena_printf(a, "%lld", (long long)id);
-	} else if (streq(path, "info/refs") && streq(service, "git-receive-pack")) {
-		repo = "empty"; /* looking makes nothing: the POST that follows does */
-	} else {
-		return err_set(e, ERR_NOT_FOUND, "not_found", "there is no such application");
-	}
-	if (!check_numbers(get, a, &max, e))
+	if (!choose_repo(get, a, &g.repo, e) || !check_numbers(get, &g, e))
 		return false;
-
-	set(&env, a, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	set(&env, a, "HOME", "/nonexistent");
-	set(&env, a, "LANG", "C.UTF-8");
-	for (size_t i = 0; passed[i]; i++)
-		set(&env, a, passed[i], get(passed[i]));
-	set(&env, a, "QUERY_STRING",
-		streq(path, "info/refs") ? arena_printf(a, "service=%s", service) : "");
-	set(&env, a, "GIT_PROJECT_ROOT", arena_printf(a, "%s/git", state));
-	set(&env, a, "PATH_INFO", arena_printf(a, "/%s.git/%s", repo, path));
-	set(&env, a, "GIT_HTTP_EXPORT_ALL", "1");
-	set(&env, a, "GIT_CONFIG_NOSYSTEM", "1");
-	set(&env, a, "GIT_CONFIG_GLOBAL", "/dev/null");
-	set(&env, a, "GIT_TERMINAL_PROMPT", "0");
-	if (is_word(protocol, "abcdefghijklmnopqrstuvwxyz0123456789=:"))
-		set(&env, a, "GIT_PROTOCOL", protocol);
-	set(&env, a, "REMOTE_USER", get("NAP_TENANT"));
-	set(&env, a, "NAP_STATE", state);
-	set(&env, a, "NAP_TENANT", get("NAP_TENANT"));
-	set(&env, a, "NAP_APP", get("NAP_APP"));
-	set(&env, a, "NAP_REPO", repo);
-	set(&env, a, "NAP_PUSH", push_id(a));
-	set(&env, a, "NAP_ACTOR", get("NAP_ACTOR"));
-	set(&env, a, "NAP_REQUEST_ID", get("REQUEST_ID"));
-	config(&env, a, "core.hooksPath", arena_printf(a, "%s/git/hooks", state));
-	config(&env, a, "safe.directory", "*"); /* the worker made those that came by URL */
-	config(&env, a, "transfer.hideRefs", "refs/nap");
-	config(&env, a, "http.receivepack", "true");
-	config(&env, a, "receive.maxInputSize", max);
-	config(&env, a, "receive.advertisePushOptions", "true");
-	config(&env, a, "receive.autogc", "false");
-	config(&env, a, "gc.auto", "0");
-	config(&env, a, "core.bigFileThreshold", "8m");
-	config(&env, a, "core.packedGitWindowSize", "32m");
-	config(&env, a, "core.packedGitLimit", "512m");
-	config(&env, a, "pack.threads", "1");
-	config(&env, a, "pack.windowMemory", "64m");
-	config_to_env(&env, a);
-
-	*ret = (struct push_cgi){ state, arena_printf(a, "%s/nap-hook", bin), repo, env.list.v };
+	if (streq(path, "git-receive-pack"))
+		g.place = "push";
+	push_git_env(&g, a, &env);
+	add_cgi(get, &g, a, &env);
+	*ret = (struct push_cgi){ g, env.v };
 	return true;
 }
 
@@ -185,39 +134,16 @@ static const char *env_get(const char *name)
 	return getenv(name);
 }
 
-static int pushes_a_tenant(void)
-{
-	const char *text = getenv("NAP_GIT_PUSHES");
-	int64_t n = PUSHES_A_TENANT;
-
-	return text && parse_i64(text, 1, 1000, &n) ? (int)n : PUSHES_A_TENANT;
-}
-
 int push_cgi_main(void)
 {
 	auto_arena struct arena a = { 0 };
 	struct push_cgi cgi;
 	struct err e;
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	const char *path = getenv("NAP_PATH");
+	const char *bin;
 
-	if (n <= 0) {
-		(void)err_errno(&e, "could not read /proc/self/exe");
+	if (!push_git_bin(&a, &bin, &e) || !push_cgi_prepare(env_get, bin, &a, &cgi, &e) ||
+		!push_git_ready(&cgi.git, &e))
 		return answer(&e);
-	}
-	self[n] = '\0';
-	(void)umask(0007);
-	if (!push_cgi_prepare(env_get, dirname(self), &a, &cgi, &e) ||
-		!push_repo_make(cgi.state, cgi.repo, &e) ||
-		!push_hooks_make(cgi.state, cgi.program, &e))
-		return answer(&e);
-	if (streq(path, "git-receive-pack") &&
-		!push_slot_take(cgi.state, getenv("NAP_TENANT"), pushes_a_tenant(), &e))
-		return answer(&e);
-#ifndef __SANITIZE_ADDRESS__ /* its shadow counts; nap-hook inherits the limit */
-	(void)setrlimit(RLIMIT_DATA, &(struct rlimit){ GIT_DATA_BYTES, GIT_DATA_BYTES });
-#endif
 	(void)execve("/usr/lib/git-core/git-http-backend",
 		(char *[]){ (char[]){ "git-http-backend" }, NULL },
 		(char *const *)(uintptr_t)cgi.env);

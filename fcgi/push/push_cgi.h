@@ -13,13 +13,11 @@
 #ifndef NAP_PUSH_CGI_H
 #define NAP_PUSH_CGI_H
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "push/push_git.h"
 
 struct push_cgi {
-	const char *state, *program; /* program: nap-hook's path */
-	const char *repo;	     /* "12", or "empty" */
-	const char *const *env;	     /* for git http-backend */
+	struct push_git git;
+	const char *const *env; /* for git http-backend */
 };
 
 typedef const char *push_getenv_fn(const char *name);

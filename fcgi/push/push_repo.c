@@ -111,14 +111,14 @@ bool push_hooks_make(const char *state, const char *program, struct err *e)
 	return true;
 }
 
-bool push_slot_take(const char *state, const char *tenant, int n, struct err *e)
+bool push_slot_take(const char *state, const char *tenant, const char *what, int n, struct err *e)
 {
 	auto_free char *git = xasprintf("%s/git", state);
 
 	if (!folder(git, "slots", e))
 		return false;
 	for (int i = 1; i <= n; i++) {
-		auto_free char *path = xasprintf("%s/slots/%s.%d", git, tenant, i);
+		auto_free char *path = xasprintf("%s/slots/%s.%s.%d", git, tenant, what, i);
 		auto_fd int fd = -1;
 
 		if (!lock_open(path, 0, &fd, e))
@@ -129,5 +129,6 @@ bool push_slot_take(const char *state, const char *tenant, int n, struct err *e)
 		}
 	}
 	return err_set(e, ERR_BUSY, "too_many_pushes",
-		"tenant \"%s\" has %d pushes under way: wait for one to end", tenant, n);
+		"tenant \"%s\" has %d of \"git %s\" under way: wait for one to end", tenant, n,
+		what);
 }

@@ -491,3 +491,35 @@ def test_nothing_of_the_caller_s_environment_reaches_git(server, hooks, work):
     work.commit(profile=PROFILE)
     assert work.push().returncode == 0
     assert len(hooks.questions("pre-receive")) == 1 and not os.path.exists(marker)
+
+
+def test_nap_shell_asks_in_each_session_and_says_no_in_nap_s_words(tmp_path, hooks):
+    state = str(tmp_path / "state")
+
+    def run(command, state=state, **env):
+        env = {"USER": "iwanna", "NAP_KEY": "7", "GIT_DIR": "/elsewhere", "PATH": os.environ["PATH"], **env}
+        r = subprocess.run([program("nap-shell"), state], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True, env=dict(env, SSH_ORIGINAL_COMMAND=command))
+        return r.returncode, r.stdout, r.stderr
+
+    hooks.answers["ssh"] = [(200, {"repo": "12", "actor": "key:7"})]
+    code, out, err = run("git-upload-pack '/shop.git'", GIT_PROTOCOL="version=2")
+    assert out[4:].startswith("version 2\n") and os.path.isdir(state + "/git/12.git"), (code, out, err)
+    assert "version 2" not in run("git-upload-pack 'shop'", GIT_PROTOCOL="version=2;x")[1]
+    assert "report-status" in run("git receive-pack 'shop'")[1]
+    asked = hooks.questions("ssh")
+    assert asked[0] == {"tenant": "iwanna", "key": "7", "app": "shop", "service": "git-upload-pack"}
+    assert [q["service"] for q in asked] == ["git-upload-pack"] * 2 + ["git-receive-pack"]
+    # what needs no answer asks for none
+    assert run("sh")[0] == 1 and run("git-upload-pack '../shop'")[2] == "nap: not found: there is no such application\n"
+    assert run("")[1].startswith("Hello iwanna") and len(hooks.questions("ssh")) == 3
+    for no in ({"USER": "../x"}, {"USER": ""}, {"NAP_KEY": "7 8"}, {"NAP_KEY": ""}, {"state": "here"}):
+        assert run("git-upload-pack 'shop'", **no) == (1, "", "nap: nap-shell is run by nap's sshd\n")
+    away = "nap: cannot answer at the moment; try again in a moment\n"
+    for status, answer, said in ((404, {"detail": "not found\nby nap"}, "nap: not found\nby nap\n"), (503, {"detail": "secret"}, away), (404, {}, away),
+                                 (200, {"repo": "../12", "actor": "key:7"}, None), (200, {"repo": "12"}, None)):
+        hooks.answers["ssh"] = [(status, answer)]
+        code, out, err = run("git-upload-pack 'shop'")
+        assert (code, out) == (1, "") and (err == said if said else "nap: could not open the repository" in err), (answer, err)
+    os.unlink(state + "/run/git/hook.sock")
+    assert run("git-upload-pack 'shop'") == (1, "", away)

@@ -1,5 +1,6 @@
 /* What the push programs decide without git: the parameters of the CGI, lines of a tree, texts that are none. */
 #include "push/push_cgi.h"
+#include "push/push_command.h"
 #include "push/push_hook.h"
 #include "push/push_source.h"
 
@@ -60,8 +61,9 @@ static void the_path_is_made_from_the_id_alone(void **state)
 	given("PATH_INFO", "/../etc");
 	given("QUERY_STRING", "service=git-upload-pack");
 	assert_true(push_cgi_prepare(get, "/s/bin", &a, &cgi, &e));
-	assert_string_equal(cgi.repo, "12");
-	assert_string_equal(cgi.program, "/s/bin/nap-hook");
+	assert_string_equal(cgi.git.repo, "12");
+	assert_string_equal(cgi.git.bin, "/s/bin");
+	assert_string_equal(cgi.git.place, "push");
 	assert_string_equal(value_of(&cgi, "PATH_INFO"), "/12.git/git-receive-pack");
 	assert_string_equal(value_of(&cgi, "GIT_PROJECT_ROOT"), "/s/git");
 	assert_string_equal(value_of(&cgi, "QUERY_STRING"), "");
@@ -126,6 +128,66 @@ static void only_known_variables_reach_git(void **state)
 	assert_string_equal(value_of(&cgi, "GIT_PROTOCOL"), "version=2");
 }
 
+static struct push_command command(const char *text)
+{
+	struct push_command c;
+
+	push_command_parse(text, strlen(text), &c);
+	return c;
+}
+
+static void the_four_forms_of_a_git_command_name_an_app(void **state)
+{
+	static const struct {
+		const char *text;
+		enum push_verb verb;
+		const char *app;
+	} rows[] = {
+		{ "git-receive-pack 'app'", PUSH_VERB_PUSH, "app" },
+		{ "git receive-pack '/app.git'", PUSH_VERB_PUSH, "app" },
+		{ "git-upload-pack 'app.git'", PUSH_VERB_FETCH, "app" },
+		{ "git upload-pack '/a-b_1'", PUSH_VERB_FETCH, "a-b_1" },
+		{ "", PUSH_VERB_NONE, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(command(rows[i].text).verb, rows[i].verb);
+		assert_string_equal(command(rows[i].text).app, rows[i].app);
+	}
+}
+
+static void other_names_are_not_found_and_other_commands_refused(void **state)
+{
+	static const char *const names[] = { "''", "'/'", "'../bob/app'", "'bob/app'",
+		"'/iwanna/app'", "'//app'", "'app/'", "'.git'", "'App'", "'-app'", "'_a'", "'a b'",
+		"'it'\\''s'", "'a\n'", "'~/app'", "'app.git.git'", "'$(id)'", "'a;id'",
+		"'\xc3\xa4'" };
+	static const char *const others[] = { " ", "ls", "sh", "git", "git-receive-pack",
+		"git-receive-pack app", "git-receive-pack  'app'", "git-receive-pack 'app' ",
+		"git-receive-pack 'app'; id", "git-receive-pack \"app\"", "git-shell -c x",
+		"git-upload-archive 'app'", "git  receive-pack 'app'", " git-receive-pack 'app'",
+		"git-receive-pack '", "GIT-RECEIVE-PACK 'app'", "scp -f x" };
+	auto_arena struct arena a = { 0 };
+	char longest[80] = "'";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct push_command c = command(arena_printf(&a, "git-receive-pack %s", names[i]));
+
+		assert_int_equal(c.verb, PUSH_VERB_PUSH);
+		assert_string_equal(c.app, "");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		assert_int_equal(command(others[i]).verb, PUSH_VERB_OTHER);
+	memset(longest + 1, 'a', 63);
+	longest[64] = '\'';
+	assert_int_equal(strlen(command(arena_printf(&a, "git-upload-pack %s", longest)).app), 63);
+	longest[64] = 'a';
+	longest[65] = '\'';
+	assert_string_equal(command(arena_printf(&a, "git-upload-pack %s", longest)).app, "");
+}
+
 static void line(struct push_tree *t, struct arena *a, const char *text)
 {
 	push_tree_line(t, a, text, strlen(text));
@@ -185,6 +247,8 @@ int main(void)
 		cmocka_unit_test_setup(info_refs_of_no_app_shows_the_empty_repository, setup),
 		cmocka_unit_test_setup(what_is_no_id_or_no_service_is_refused, setup),
 		cmocka_unit_test_setup(only_known_variables_reach_git, setup),
+		cmocka_unit_test(the_four_forms_of_a_git_command_name_an_app),
+		cmocka_unit_test(other_names_are_not_found_and_other_commands_refused),
 		cmocka_unit_test(a_tree_is_counted_line_by_line),
 		cmocka_unit_test(a_tree_has_an_end),
 		cmocka_unit_test(a_text_is_utf8_without_nul),
