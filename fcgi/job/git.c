@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "job/gate.h"
 #include "job/pack.h"
+#include "job/ssh.h"
 #include "push/push_repo.h"
 
 #include <fcntl.h>
@@ -207,21 +208,15 @@ static bool pick(const char *lines, const char *name, char ret[GIT_ID_SIZE])
 struct route {
 	struct argv options;
 	const char *const *env;
-	const char *credential, *ssh;
+	const char *credential;
+	struct ssh_way ssh;
 };
 
 static void route_remove(struct route *r)
 {
 	if (r->credential)
 		(void)unlink(r->credential);
-	if (r->ssh)
-		(void)unlink(r->ssh);
-}
-
-static const char *work_file(struct job *job, const char *what)
-{
-	return arena_printf(&job->a, "%s/work/%s-%lld-%lld", job->cfg->state, what,
-		(long long)job->id, (long long)job->attempt);
+	ssh_way_close(&r->ssh);
 }
 
 static const char *quoted(struct job *job, const char *text)
@@ -243,76 +238,12 @@ static bool credential_write(
 		return true;
 	line = arena_printf(&job->a, "%.*s://%s@%.*s\n", (int)(host - url), url, secret,
 		(int)strcspn(host + 3, "/"), host + 3);
-	r->credential = work_file(job, "credential");
+	r->credential = arena_printf(&job->a, "%s/work/credential-%lld-%lld", job->cfg->state,
+		(long long)job->id, (long long)job->attempt);
 	argv_add(&r->options, &job->a, "-c");
 	argv_addf(&r->options, &job->a, "credential.helper=store --file=%s",
 		quoted(job, r->credential));
 	return file_replace(r->credential, line, strlen(line), 0600, e);
-}
-
-/* the tenant's key for git hosts: made once, the public half is what a person adds there */
-static bool ssh_key(struct job *job, const char **ret, struct err *e)
-{
-	const char *folder = arena_printf(&job->a, "%s/work/ssh", job->cfg->state);
-	const char *key = arena_printf(&job->a, "%s/%lld", folder, (long long)job->tenant_id);
-	const char *fresh = work_file(job, "key");
-	struct argv make = { 0 };
-	struct proc_result r;
-	char *public;
-
-	if (access(key, F_OK) < 0) {
-		struct err ignored;
-
-		(void)unlink(fresh);
-		job_child(job, &make);
-		for (const char *const *p = (const char *const[]){ "ssh-keygen", "-q", "-t",
-			     "ed25519", "-N", "", "-C", job->tenant, "-f", fresh, NULL };
-			*p; p++)
-			argv_add(&make, &job->a, *p);
-		if (!dir_make(folder, 0700, e) || !proc_run(&(struct proc_spec){ .argv = make.v,
-								    .timeout_ms = ASK_TIMEOUT_MS,
-								    .max_bytes = 4096 },
-							  &job->a, &r, e))
-			return false;
-		if (r.status != 0 ||
-			rename(arena_printf(&job->a, "%s.pub", fresh),
-				arena_printf(&job->a, "%s.pub", key)) < 0 ||
-			rename(fresh, key) < 0)
-			return err_set(e, ERR_INTERNAL, "internal",
-				"could not make a key for ssh: %.100s", r.err);
-		if (file_read(arena_printf(&job->a, "%s.pub", key), 4096, &job->a, &public, NULL,
-			    &ignored))
-			job_say(job, "this tenant's key, to be added at the git host: %.*s",
-				(int)strcspn(public, "\n"), public);
-	}
-	*ret = key;
-	return true;
-}
-
-/* git starts the program that GIT_SSH names with its own arguments; which address it goes to is decided here */
-static bool ssh_write(struct job *job, const struct gate *g, struct route *r, struct err *e)
-{
-	auto_buf struct buf b;
-	const char *key;
-
-	if (!ssh_key(job, &key, e))
-		return false;
-	buf_init(&b, 64 * 1024);
-	buf_puts(&b, "#!/bin/sh\nexec ssh -F /dev/null -o HostName=");
-	buf_shell(&b, g->address);
-	buf_puts(&b, " -o HostKeyAlias=");
-	buf_shell(&b, g->host);
-	buf_puts(&b,
-		" -o ProxyCommand=none -o BatchMode=yes -o IdentitiesOnly=yes -o ConnectTimeout=20 "
-		"-o ServerAliveInterval=15 -o ServerAliveCountMax=4 -o ForwardAgent=no "
-		"-o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=");
-	buf_shell(
-		&b, quoted(job, arena_printf(&job->a, "%s/work/ssh/known_hosts", job->cfg->state)));
-	buf_puts(&b, " -i ");
-	buf_shell(&b, key);
-	buf_puts(&b, " \"$@\"\n");
-	r->ssh = work_file(job, "ssh");
-	return file_replace(r->ssh, b.data, b.len, 0700, e);
 }
 
 static bool route_open(
@@ -325,9 +256,9 @@ static bool route_open(
 		!credential_write(job, url, secret, r, e))
 		return false;
 	if (g.ssh) {
-		if (!ssh_write(job, &g, r, e))
+		if (!ssh_way_open(job, &g, &r->ssh, e))
 			return false;
-		argv_addf(&env, &job->a, "GIT_SSH=%s", r->ssh);
+		argv_addf(&env, &job->a, "GIT_SSH=%s", r->ssh.program);
 		r->env = env.v;
 	} else if (g.address[0]) {
 		bool v6 = strchr(g.address, ':') != NULL;
@@ -379,9 +310,12 @@ static int64_t max_pack(const struct job *job)
 	return job->cfg->source_max_bytes * 4;
 }
 
-static bool fetch_failed(
-	struct job *job, const char *url, const struct proc_result *r, struct err *e)
+static bool fetch_failed(struct job *job, const struct route *route, const char *url,
+	const struct proc_result *r, struct err *e)
 {
+	if (route->ssh.public && memmem(r->err, r->err_len, "Permission denied", 17))
+		job_say(job, "this tenant's key, to be added at the git host: %s",
+			route->ssh.public);
 	if (memmem(r->err, r->err_len, "File too large", 14))
 		return err_set(e, ERR_TOO_LARGE, "source_too_large",
 			"the repository at \"%s\" has more than %lld MiB with its history", url,
@@ -439,7 +373,7 @@ static bool resolve(struct job *job, const struct route *route, const char *url,
 		    &r, e))
 		return false;
 	if (r.status != 0)
-		return fetch_failed(job, url, &r, e);
+		return fetch_failed(job, route, url, &r, e);
 	for (size_t i = 0; !id[0] && i < ARRAY_SIZE(names); i++)
 		(void)pick(r.out, names[i], id);
 	if (!id[0] && r.out_len == 0)
@@ -478,30 +412,46 @@ static bool download(
 	if (ok && r.status == 0)
 		return true;
 	remove_leftovers(job);
-	return ok && fetch_failed(job, url, &r, e);
+	return ok && fetch_failed(job, route, url, &r, e);
+}
+
+static bool bring(struct job *job, const struct route *route, const char *url, const char *ref,
+	char ret_commit[GIT_ID_SIZE], const char **ret_branch, struct err *e)
+{
+	char id[GIT_ID_SIZE] = "";
+	const char *kind;
+
+	if (ref && is_commit_id(ref))
+		(void)snprintf(id, sizeof id, "%s", ref);
+	else if (!resolve(job, route, url, ref, id, ret_branch, e))
+		return false;
+	if (!download(job, route, url, id, e) || !git_ask(job, &kind, e, "cat-file", "-t", id))
+		return false;
+	if (!streq(kind, "commit"))
+		return err_set(e, ERR_INVALID, "ref_not_found", "\"%s\" is no commit but a %s",
+			ref ? ref : "HEAD", kind);
+	memcpy(ret_commit, id, sizeof id);
+	return true;
 }
 
 bool git_fetch(struct job *job, const char *url, const char *secret, const char *ref,
 	char ret_commit[GIT_ID_SIZE], const char **ret_branch, struct err *e)
 {
-	__attribute__((cleanup(route_remove))) struct route route = { .credential = NULL };
-	char id[GIT_ID_SIZE] = "";
-	const char *kind;
+	__attribute__((cleanup(route_remove))) struct route route = { .ssh = SSH_WAY_NONE };
+	struct err why;
+	bool ok;
 
 	*ret_branch = "master";
 	if (!route_open(job, url, secret, &route, e))
 		return false;
-	if (ref && is_commit_id(ref))
-		(void)snprintf(id, sizeof id, "%s", ref);
-	else if (!resolve(job, &route, url, ref, id, ret_branch, e))
+	ok = bring(job, &route, url, ref, ret_commit, ret_branch, e);
+	/* a host that does not know the tenant's key yet was seen all the same */
+	if (route.ssh.program && !ssh_way_learn(job, &route.ssh, &why)) {
+		if (ok)
+			*e = why;
 		return false;
-	if (!download(job, &route, url, id, e) || !git_ask(job, &kind, e, "cat-file", "-t", id))
-		return false;
-	if (!streq(kind, "commit"))
-		return err_set(e, ERR_INVALID, "ref_not_found", "\"%s\" is no commit but a %s",
-			ref ? ref : "HEAD", kind);
-	(void)snprintf(ret_commit, GIT_ID_SIZE, "%s", id);
-	return true;
+	}
+	return ok;
 }
 
 bool git_blob(struct job *job, const char *commit, const char *path, size_t max, const char **ret,

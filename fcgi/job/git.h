@@ -22,8 +22,8 @@ NODISCARD bool git_ensure(struct job *job, struct err *e);
  * secret: "user:password" of the URL, percent-encoded, or NULL; it goes by a credential file, never on a command line.
  * ret_branch: the name of the branch that the repository's own would have: main or master.
  *
- * ssh uses the tenant's key, work/ssh/TENANT_ID, which is made at the first use and shown in the log; the keys of hosts
- * are believed at first sight and must stay the same.
+ * ssh uses the tenant's deploy key (job/ssh.h), which is shown in the log where the host does not know it; the keys of
+ * hosts are believed at first sight and must stay the same.
  *
  * Errors: those of gate_open; "git_timeout" (too slow, or longer than git_timeout), "source_too_large", "disk_full",
  * "git_unreachable", "git_auth_failed", "repository_not_found", "redirect_refused", "host_key_changed", "source_broken",

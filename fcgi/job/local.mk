@@ -22,5 +22,6 @@ libnap_a_SOURCES += \
 	%D%/rollback.c \
 	%D%/run.c %D%/run.h \
 	%D%/similar.c \
+	%D%/ssh.c %D%/ssh.h \
 	%D%/settle.c %D%/settle.h \
 	%D%/tree.c %D%/tree.h
