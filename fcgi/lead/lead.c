@@ -6,6 +6,7 @@
 #include "lead/admit.h"
 #include "lead/judge.h"
 #include "lead/keep.h"
+#include "lead/keys.h"
 #include "lead/leader.h"
 #include "lead/plan.h"
 #include "lead/record.h"
@@ -179,6 +180,9 @@ static bool tick(struct leader *l, struct err *e)
 	bool ok;
 
 	l->moving = false;
+	/* before the engine is looked at, which takes its time: who has added a key pushes next */
+	if (!keys_apply(l, e))
+		return false;
 	l->away = !view_sweep(&l->view, &why);
 	l->sweep_ms = clock_mono_ms() - since;
 	if (l->away) {
@@ -240,6 +244,7 @@ static bool begin(struct leader *l, struct err *e)
 	l->view.local = address_is_loopback(l->cfg->url);
 	routes_init(&l->routes, l->cfg, l->engine.http, l->lock.epoch);
 	l->grace_until = clock_mono_ms() + l->cfg->silence_grace * 1000;
+	l->keys_version = -1;
 	if (!know_machines(l, e) || !know_adopted(l, e) || !keep_generation(l, &old, e))
 		return false;
 	return !old ||

@@ -32,8 +32,9 @@ struct leader {
 	bool held; /* installation.held: nothing is removed or made anew that nobody asked for */
 	bool adopt, prune; /* the operator's answer to that, for one tick */
 	int64_t usage_at, keep_at, recorded_at;
-	int64_t sweep_ms;  /* what the last look at the engine took */
-	uint64_t recorded; /* hash of the listing written last */
+	int64_t keys_version; /* of the SSH keys' files; -1: not written in this reign */
+	int64_t sweep_ms;     /* what the last look at the engine took */
+	uint64_t recorded;    /* hash of the listing written last */
 };
 
 #endif

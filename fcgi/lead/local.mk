@@ -5,6 +5,7 @@ libnap_a_SOURCES += \
 	%D%/busy.c %D%/busy.h \
 	%D%/judge.c %D%/judge.h \
 	%D%/keep.c %D%/keep.h \
+	%D%/keys.c %D%/keys.h \
 	%D%/lead.c %D%/lead.h %D%/leader.h \
 	%D%/lock.c %D%/lock.h \
 	%D%/plan.c %D%/plan.h \
