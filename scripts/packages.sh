@@ -3,7 +3,7 @@
 
 # what runs: supervision, sandbox, web, database, git; python3 for the examples
 readonly PACKAGES_RUN=(runit crun bubblewrap catatonit nginx libnginx-mod-http-js fcgiwrap spawn-fcgi multiwatch postgresql-15
-	libnss-wrapper git ca-certificates openssh-client curl procps iproute2 nftables python3)
+	libnss-wrapper git ca-certificates openssh-client openssh-server curl procps iproute2 nftables python3)
 readonly PACKAGES_BUILD=(gcc make autoconf automake autoconf-archive pkg-config libc6-dev libfcgi-dev libpq-dev
 	libcurl4-openssl-dev libjansson-dev libsodium-dev libmicrohttpd-dev libarchive-dev)
 

@@ -162,10 +162,16 @@ place_make() {
 	folder 0700 "$uid_nap" "$gid_nap" tree
 	folder 0700 "$uid_nap" "$gid_nap" work
 	folder 02750 "$uid_nap" "$gid_web" logs
+	folder 0700 "$uid_nap" "$gid_nap" secret
+	folder 02750 "$uid_nap" "$gid_git" ssh
+	folder 02750 "$uid_nap" "$gid_git" ssh/keys
+	folder 0700 "$uid_git" "$gid_git" ssh/host
 	mkdir -p "$S/agent/lib/nap/bin"
 	folder 0755 "$me" "$my" service
-	# written in place by the leader
+	# written in place by the leader; and sshd's users, of which there are none yet
 	[ -e "$S/generation" ] || : >"$S/generation"
 	[ "$root" = 0 ] || chown "$uid_nap:$gid_nap" "$S/generation"
+	[ -e "$S/ssh/passwd" ] || install -m 640 /dev/null "$S/ssh/passwd"
+	[ "$root" = 0 ] || chown "$uid_nap:$gid_git" "$S/ssh/passwd"
 	echo "$sum" >"$S/placed"
 }

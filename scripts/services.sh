@@ -5,7 +5,7 @@
 services_list() {
 	local i list=(postgres)
 	[ -n "$engine" ] || list+=(agent)
-	list+=(api login wait stream git push front apps)
+	list+=(api login wait stream git push front ssh apps)
 	for ((i = 1; i <= workers; i++)); do list+=("jobs-$i"); done
 	printf '%s\n' "${list[@]}" quick lead logs supervisor
 }
@@ -47,7 +47,7 @@ service_put() { # NAME
 services_numbers() {
 	cat <<-END
 		ROOT=$root UID_DB=$uid_db UID_WEB=$uid_web UID_NAP=$uid_nap UID_GIT=$uid_git GID_SQL=$gid_sql
-		PORT=$port API_POOL=$api_pool LOGIN_POOL=$login_pool WAIT_POOL=$wait_pool
+		PORT=$port SSH_PORT=$ssh_port API_POOL=$api_pool LOGIN_POOL=$login_pool WAIT_POOL=$wait_pool
 		BLOCK_PORT=$block_port BLOCK_UID=$block_uid ISOLATION=$isolation
 		PG=$pg
 	END
@@ -97,6 +97,17 @@ services_nginx() {
 	return $changed
 }
 
+# The configuration of sshd; says by its status whether it is new.
+services_ssh() {
+	local changed
+	sed -e "s|@S@|$S|g; s|@LISTEN@|$listen|g; s|@SSH_PORT@|$ssh_port|g; s|@KEYS@|${S//%/%%}/ssh/keys|g" \
+		"$top/scripts/sshd.conf" >"$S/service/.new"
+	put "$S/service/.new" "$S/service/ssh/sshd.conf"
+	changed=$?
+	rm -f "$S/service/.new"
+	return $changed
+}
+
 # One child of a pool after the other: what it does it ends first, and the next one is there before the third goes.
 pool_renew() { # NAME SECONDS
 	local child
@@ -131,6 +142,7 @@ services_start() {
 		for name in front apps; do sv hup "$S/service/$name"; done
 	fi
 	services_write
+	if services_ssh && service_up ssh; then sv term "$S/service/ssh"; fi
 	sum=$( (cd "$top/scripts/service" && find . -type f | sort | xargs sha256sum && echo "$list") | sha256sum)
 	if [ "$sum" != "$(cat "$S/service/.sum" 2>/dev/null)" ]; then
 		for name in $list; do
@@ -197,7 +209,8 @@ services_status() {
 	return $bad
 }
 
-# Processes of this copy, whoever started them: those of its users, and those that are named by a path below $S.
+# Processes of this copy, whoever started them: those of its users, and those that are named by a path below $S. Where
+# all is one user's, a session of an sshd that was killed is known by its connection alone.
 services_left() {
 	local from=-1
 	[ "$root" = 0 ] || from=$block_uid
@@ -208,9 +221,11 @@ services_left() {
 			program = $4
 			sub(/.*\//, "", program)
 			if (index($4, state) == 1 || (index($0, state) && program ~ \
-				/^(runsv|svlogd|nap-[a-z]+|nginx:?|postgres:?|crun|bwrap|multiwatch|fcgiwrap|catatonit)$/))
+				/^(runsv|svlogd|nap-[a-z]+|nginx:?|postgres:?|crun|bwrap|multiwatch|fcgiwrap|catatonit|git|sshd:?)$/))
 				print $1
 		}'
+	[ "$root" = 1 ] || { ss -Htnp "src $listen and sport = :$ssh_port" 2>/dev/null || true; } |
+		sed -nE 's/.*"sshd",pid=([0-9]+).*/\1/p'
 }
 
 services_stop() {
@@ -239,7 +254,7 @@ services_stop_all() {
 	sv -w 20 force-shutdown "$S"/service/{jobs-*,quick,lead,logs} || true
 	if service_up agent; then "$S/bin/nap-agent" --stop-all --state "$S" || true; fi
 	[ -n "$engine" ] || services_unroute || true
-	sv -w 10 force-shutdown "$S"/service/{agent,front,apps,api,login,wait,stream,git,push} || true
+	sv -w 10 force-shutdown "$S"/service/{agent,front,ssh,apps,api,login,wait,stream,git,push} || true
 	sv -w 30 force-shutdown "$S/service/postgres" || true
 	for ((i = 0; i < 20; i++)); do
 		left=$(services_left)
@@ -258,6 +273,7 @@ services_stop_all() {
 services_tell() { # EPOCHREALTIME of the start
 	local address
 	say "ready in $(seconds_since "$1"): $url"
+	say "git push ssh://TENANT@$(sed -E 's|^[a-z]+://||; s|[:/].*||' <<<"$url"):$ssh_port/APP"
 	if ! is_loopback "$listen"; then
 		for address in $([ "$listen" = 0.0.0.0 ] && own_addresses || echo "$listen"); do
 			say "from other computers: http://$address:$port"

@@ -36,10 +36,25 @@ address_try() {
 			bind($s, pack_sockaddr_in($ARGV[1], inet_aton($ARGV[0]))) && listen($s, 1) or fault' "$1" "$2"
 }
 
+# port_wrong ADDRESS PORT KEY: appends to wrong what is in the way of listening there
+port_wrong() {
+	local name=NAP_${3^^} fault
+	fault=$(address_try "$1" "$2")
+	case $fault in
+	'') ;;
+	EADDRINUSE) wrong+=("$name is $2, on which another program listens: a free port is expected") ;;
+	EACCES)
+		wrong+=("$name is $2, which only root may listen on: one from $(
+			cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024) on is expected")
+		;;
+	*) wrong+=("NAP_LISTEN $1, $name $2: $fault") ;;
+	esac
+}
+
 # Before anything is made, installed or changed: can nap listen where it is told to? All that is wrong is told.
 settings_check() {
-	local key listen port fault i octets address=1 wrong=()
-	listen=$(setting_next listen 127.0.0.1) port=$(setting_next port 8080)
+	local key listen i octets address=1 wrong=() services=(front ssh) keys=(port ssh_port) defaults=(8080 2222) ports=()
+	listen=$(setting_next listen 127.0.0.1)
 	IFS=. read -ra octets <<<"$listen"
 	if [[ $listen =~ ^([0-9]{1,3}\.){3}[0-9]{1,3}$ ]]; then
 		for i in "${octets[@]}"; do ((10#$i <= 255)) || address=0; done
@@ -53,27 +68,19 @@ settings_check() {
 		wrong+=("NAP_LISTEN is \"$listen\", which is no address of this machine: one of these is expected:"
 			"127.0.0.1 $(own_addresses | tr '\n' ' ')0.0.0.0")
 	fi
-	for key in port ssh_port; do
-		i=$(setting_next $key "$([ $key = port ] && echo 8080 || echo 2222)")
-		if [[ ! $i =~ ^[1-9][0-9]{0,4}$ ]] || ((i > 65535)); then
-			wrong+=("NAP_${key^^} is \"$i\": a port, 1 to 65535, is expected")
-			if [ $key = port ]; then port=; fi
+	for i in 0 1; do
+		key=${keys[i]}
+		ports[i]=$(setting_next "$key" "${defaults[i]}")
+		if [[ ! ${ports[i]} =~ ^[1-9][0-9]{0,4}$ ]] || ((ports[i] > 65535)); then
+			wrong+=("NAP_${key^^} is \"${ports[i]}\": a port, 1 to 65535, is expected")
+		elif [ $i = 1 ] && [ "${ports[0]}" = "${ports[1]}" ]; then
+			wrong+=("NAP_PORT and NAP_SSH_PORT are both ${ports[0]}: two ports are expected")
+		# where this nap listens already it need not ask
+		elif [ $address = 1 ] &&
+			! { [ "${ports[i]}" = "$(setting "$key" "${defaults[i]}")" ] && service_up "${services[i]}"; }; then
+			port_wrong "$listen" "${ports[i]}" "$key"
 		fi
 	done
-	# where this nap listens already it need not ask
-	if [ $address = 1 ] && [ -n "$port" ] &&
-		! { [ "$port" = "$(setting port 8080)" ] && service_up front; }; then
-		fault=$(address_try "$listen" "$port")
-		case $fault in
-		'') ;;
-		EADDRINUSE) wrong+=("NAP_PORT is $port, on which another program listens: a free port is expected") ;;
-		EACCES)
-			wrong+=("NAP_PORT is $port, which only root may listen on: one from $(
-				cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024) on is expected")
-			;;
-		*) wrong+=("NAP_LISTEN $listen, NAP_PORT $port: $fault") ;;
-		esac
-	fi
 	[ ${#wrong[@]} = 0 ] || give_up "${wrong[@]}" "nothing was changed"
 }
 
@@ -113,7 +120,7 @@ settings_write() {
 
 settings_load() {
 	listen=$(setting listen 127.0.0.1)
-	port=$(setting port 8080)
+	port=$(setting port 8080) ssh_port=$(setting ssh_port 2222)
 	url=$(setting url "http://$listen:$port")
 	if grep -q '^domain *=' "$S/nap.conf"; then domain=$(setting domain); else domain=localhost; fi
 	engine=$(setting engine) isolation=$(setting isolation auto)

@@ -10,7 +10,12 @@ S=$(cd ../.. && pwd -P)
 . "$S/service/numbers"
 export S
 
-# as root|db|web|front|nap|git COMMAND [ARG ...]: becomes COMMAND, with an environment of its own
+# may_listen PORT: the right to a port below 1024, where the setting names one
+may_listen() {
+	if [ "$1" -lt 1024 ]; then echo --inh-caps=-all,+net_bind_service --ambient-caps=+net_bind_service; else echo --inh-caps=-all; fi
+}
+
+# as root|db|web|front|nap|git|ssh COMMAND [ARG ...]: becomes COMMAND, with an environment of its own
 as() {
 	who=$1
 	shift
@@ -18,15 +23,13 @@ as() {
 		case $who in
 		db) ids="--reuid=$UID_DB --regid=$UID_DB --clear-groups" ;;
 		web) ids="--reuid=$UID_WEB --regid=$UID_WEB --groups=$UID_WEB,$GID_SQL" ;;
-		front) # web, and a port below 1024 where the setting names one
-			ids="--reuid=$UID_WEB --regid=$UID_WEB --clear-groups --no-new-privs"
-			[ "$PORT" -ge 1024 ] || ids="$ids --inh-caps=+net_bind_service --ambient-caps=+net_bind_service"
-			;;
+		front) ids="--reuid=$UID_WEB --regid=$UID_WEB --clear-groups --no-new-privs $(may_listen "$PORT")" ;;
+		ssh) ids="--reuid=$UID_GIT --regid=$UID_GIT --clear-groups --no-new-privs $(may_listen "$SSH_PORT")" ;;
 		nap) ids="--reuid=$UID_NAP --regid=$UID_NAP --groups=$UID_NAP,$UID_GIT,$GID_SQL" ;;
 		git) ids="--reuid=$UID_GIT --regid=$UID_GIT --clear-groups" ;;
 		*) ids= ;;
 		esac
-		case $who in root | front) ;; *) ids="$ids --no-new-privs --inh-caps=-all" ;; esac
+		case $who in root | front | ssh) ;; *) ids="$ids --no-new-privs --inh-caps=-all" ;; esac
 	else
 		ids=
 	fi

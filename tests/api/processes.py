@@ -27,6 +27,8 @@ def kind_of(pid, state, service):
         return f"svlogd of {service}"
     if line.startswith("nginx: "):
         return f"nginx {line.split()[1]} of {service}"
+    if line.startswith("sshd: "):
+        return f"sshd of {service}" if "[listener]" in line else f"a session of {service}"
     if line.startswith("postgres: "):
         words = line.split()
         if words[1].startswith("nap_"):
@@ -34,7 +36,7 @@ def kind_of(pid, state, service):
         return "postgres " + re.sub(r" *\d*$", "", " ".join(words[1:3]))
     if name == "postgres":
         return "postmaster"
-    if name in ("multiwatch", "nap-api", "nap-stream", "fcgiwrap", "nap-worker", "nap-agent"):
+    if name in ("multiwatch", "nap-api", "nap-stream", "fcgiwrap", "nap-worker", "nap-agent", "nap-shell"):
         return f"{name} of {re.sub('-[0-9]+$', '', service)}"
     if service in ("unit", "sidekick"):
         if name in ("nap-unit", "nap-node", "crun", "bwrap", "nap-run", "nap-init"):

@@ -107,10 +107,10 @@ class Nap:
 
     def __init__(self, folder, **settings):
         self.state = os.path.join(folder, "s")
-        self.port = free_port()
+        self.port, self.ssh_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("NAP_") or k == "NAP_BUILD"}
-        self.env.update(NAP_STATE=self.state, NAP_PORT=str(self.port), NAP_GIT_PRIVATE="1",
+        self.env.update(NAP_STATE=self.state, NAP_PORT=str(self.port), NAP_SSH_PORT=str(self.ssh_port), NAP_GIT_PRIVATE="1",
                         NAP_GIT_PROTOCOLS="https ssh http file", NAP_DRAIN="2", NAP_PORT_REST="5", **settings)
 
     def up(self, *options, timeout=600):
@@ -152,6 +152,31 @@ class Nap:
     def service_log(self, name, lines=40):
         with open(f"{self.state}/service/{name}/log/main/current", errors="replace") as f:
             return "".join(f.readlines()[-lines:])
+
+
+class Ssh:
+    """A person's ssh, with a key of a tenant's."""
+
+    def __init__(self, tenant, folder, name="laptop"):
+        self.tenant, self.key = tenant, os.path.join(folder, name)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", self.key], check=True)
+        with open(self.key + ".pub") as f:
+            self.public = f.read().strip()
+        r = tenant.api("POST", "/keys", {"name": name, "key": self.public})
+        assert r.status == 201, r
+        self.id = r.json()["id"]
+        self.options = ["-F", "/dev/null", "-p", str(tenant.nap.ssh_port), "-i", self.key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
+                        "-o", "StrictHostKeyChecking=accept-new", "-o", f"UserKnownHostsFile={folder}/known_hosts"]
+        self.host = f"{tenant.name}@127.0.0.1"
+        # nap's leader writes the file that sshd reads
+        wait_until(lambda: self.run().returncode == 0)
+
+    def run(self, *words, options=(), user=None):
+        return subprocess.run(["ssh", "-T", *self.options, *options, user or self.host, *words], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+
+    def git(self, *args, cwd=None):
+        return run_git("-c", "core.sshCommand=ssh " + " ".join(self.options), *args, cwd=cwd)
 
 
 class GitHost:

@@ -7,7 +7,7 @@ import pytest
 
 from held import Held
 from processes import left, processes
-from stack import Nap, remove_folder, temporary_folder, wait_until, web_app
+from stack import Nap, Ssh, remove_folder, temporary_folder, wait_until, web_app
 
 # Every kind there is; a new one is added here when it has been seen to heal.
 KNOWN = {
@@ -17,11 +17,11 @@ KNOWN = {
     "nap-agent of agent", "multiwatch of api", "nap-api of api", "multiwatch of login", "nap-api of login",
     "multiwatch of wait", "nap-api of wait", "nap-stream of stream", "multiwatch of git", "fcgiwrap of git",
     "multiwatch of push", "fcgiwrap of push", "nginx master of front", "nginx worker of front",
-    "nginx master of apps", "nginx worker of apps", "nap-worker of jobs", "nap-worker of quick",
+    "sshd of ssh", "a session of ssh", "nap-shell of ssh", "nginx master of apps", "nginx worker of apps", "nap-worker of jobs", "nap-worker of quick",
     "nap-worker of lead", "nap-worker of logs", "nap-unit of a unit", "nap-unit of a sidekick", "nap-node of a sidekick",
     "nap-init of a unit", "nap-run of a unit", "crun of a unit", "bwrap of a unit", "an app",
 } | {f"{p} of {s}" for p in ("runsv", "svlogd") for s in (
-    "postgres agent api login wait stream git push front apps jobs-1 jobs-2 jobs-3 quick lead logs supervisor unit sidekick".split())}
+    "postgres agent api login wait stream git push front ssh apps jobs-1 jobs-2 jobs-3 quick lead logs supervisor unit sidekick".split())}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def stable(nap):
     return kinds & set(processes(nap.state).values())
 
 
-def test_whatever_is_killed_in_the_middle_of_a_deploy_comes_back(own, git_server):
+def test_whatever_is_killed_in_the_middle_of_a_deploy_comes_back(own, git_server, tmp_path):
     tenant = own.tenant()
     app = tenant.deploy(git_server.repo("steady", web_app(scale=2)))
     held = Held(own, git_server)
@@ -83,6 +83,9 @@ def test_whatever_is_killed_in_the_middle_of_a_deploy_comes_back(own, git_server
     assert own.up("--status") == 0, own.said
     again = tenant.deploy(git_server.repo("after", web_app("after")))
     assert tenant.visit(again).json()["word"] == "after"
+    # each kind was another one afterwards, sshd too: the same host key, and who has a key comes in
+    ssh = Ssh(tenant, str(tmp_path))
+    assert f"Hello {tenant.name}" in ssh.run().stdout
 
 
 def test_nothing_is_left_and_the_apps_run_again(own, git_server):

@@ -1,5 +1,6 @@
 """The leader against a fake fleet: after each fault, when all is quiet, the units are exactly those declared and the
 routes are right."""
+import os
 import random
 import socket
 import subprocess
@@ -643,3 +644,67 @@ def test_apps_without_a_domain_have_ports_of_their_own(make):
     assert "\tlisten 127.0.0.1:30000;" in lead.nginx.text
     assert "\t30000 %d;" % one in lead.nginx.text and "\t30001 %d;" % two in lead.nginx.text
     assert lead.value("SELECT port IS NULL FROM app WHERE id = %d" % three) == "t"
+
+
+def test_the_files_that_sshd_reads_follow_the_keys(make):
+    """exact, from the first look on, and after a leader was killed while they changed; deploy keys are made for all"""
+    lead = make()
+
+    def key(tenant, n):
+        lead.sql("INSERT INTO ssh_key (tenant_id, name, type, base64, fingerprint) SELECT id, 'k', 'ssh-ed25519', 'KEY%d', 'F%d' "
+                 "FROM tenant WHERE name = '%s'" % (n, n, tenant))
+
+    def files():
+        found = {}
+        for name in ["passwd", *("keys/" + f for f in os.listdir(lead.folder + "/ssh/keys"))]:
+            try:
+                with open(os.path.join(lead.folder, "ssh", name)) as f:
+                    found[name] = f.read()
+            except FileNotFoundError:       # removed meanwhile
+                pass
+        return found
+
+    def are(**keys):
+        """tenant=numbers of its keys"""
+        want = {"passwd": "".join("%s:x:%d:%d::/:/bin/sh\n" % (t, *owner) for t in sorted(keys))}
+        for tenant, numbers in keys.items():
+            want["keys/" + tenant] = "".join('restrict,environment="NAP_KEY=%d" ssh-ed25519 KEY%d\n' % (n, n) for n in numbers)
+        until(lambda: files() == want, why=files)
+
+    os.makedirs(lead.folder + "/ssh/host")
+    os.makedirs(lead.folder + "/ssh/keys")
+    if os.getuid() == 0:
+        os.chown(lead.folder + "/ssh/host", 4321, 4322)     # whom sshd runs as
+    owner = (lambda st: (st.st_uid, st.st_gid))(os.stat(lead.folder + "/ssh/host"))
+    for name in ("passwd", "keys/acme", "keys/gone", "keys/acme.77.tmp"):
+        with open(os.path.join(lead.folder, "ssh", name), "w") as f:
+            f.write("what a leader that was killed has left\n")
+    for name in ("bob", "eve"):
+        lead.sql("INSERT INTO tenant (name, quota_memory, quota_instances, quota_apps, quota_disk) VALUES ('%s', 1, 1, 1, 1)" % name)
+    key("acme", 1)
+    key("bob", 2)
+    key("acme", 3)
+    lead.lead()
+    are(acme=[1, 3], bob=[2])
+    assert {os.stat(lead.folder + "/ssh/" + f).st_mode & 0o777 for f in files()} == {0o640}
+    until(lambda: lead.value("SELECT count(*) FROM deploy_key") == "3")
+    lead.sql("DELETE FROM ssh_key WHERE base64 = 'KEY1'")
+    key("eve", 4)
+    are(acme=[3], bob=[2], eve=[4])
+    lead.sql("UPDATE tenant SET disabled_at = now() WHERE name = 'bob'")
+    are(acme=[3], eve=[4])
+    lead.kill_leader()
+    lead.sql("UPDATE tenant SET disabled_at = NULL WHERE name = 'bob'")
+    lead.sql("DELETE FROM ssh_key WHERE base64 = 'KEY3'")
+    lead.lead()
+    are(bob=[2], eve=[4])
+    made = lead.sql("SELECT tenant_id, public_key FROM deploy_key ORDER BY 1")
+    lead.sql("DELETE FROM tenant WHERE name = 'eve'")
+    are(bob=[2])
+    # an sshd that is not there gets nothing, and nobody waits for it
+    os.rename(lead.folder + "/ssh", lead.folder + "/away")
+    lead.sql("INSERT INTO tenant (name, quota_memory, quota_instances, quota_apps, quota_disk) VALUES ('zoe', 1, 1, 1, 1)")
+    until(lambda: len(lead.sql("SELECT 1 FROM deploy_key")) == 3)
+    assert lead.sql("SELECT tenant_id, public_key FROM deploy_key ORDER BY 1")[:2] == made[:2]
+    assert not os.path.exists(lead.folder + "/ssh")
+    assert oct(os.stat(lead.folder + "/secret/keys").st_mode) == "0o100600"

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from stack import Nap, remove_folder, temporary_folder, web_app, write_files
+from stack import Nap, remove_folder, temporary_folder, wait_until, web_app, write_files
 
 # a network for each run: what one that was killed has left is not in another's way
 NET = os.getpid() % 16384 * 4
@@ -17,6 +17,20 @@ US, OTHER = ("10.233.%d.%d" % divmod(NET + n, 256) for n in (1, 2))
 
 def run(*argv, **kw):
     return subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kw).stdout
+
+
+def git_processes(state):
+    """(command line, rights that it has) of each git that works on a repository of this copy"""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline") as f, open(f"/proc/{pid}/status") as g:
+                line, status = f.read().replace("\0", " "), g.read()
+        except OSError:
+            continue
+        if line.startswith("git ") and state + "/git/" in line:
+            found.append((line, re.search(r"^CapPrm:\s*(\w+)", status, re.M)[1]))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +62,8 @@ def copy(net, shared_build):
     folder = temporary_folder()
     os.mkdir(folder + "/closed", 0o700)
     one = Nap(folder + "/closed", NAP_LISTEN=US, NAP_APP_PORTS="30900-30949")
-    one.port = 887
-    one.env["NAP_PORT"] = "887"
+    one.port, one.ssh_port = 887, 886
+    one.env.update(NAP_PORT="887", NAP_SSH_PORT="886")
     try:
         one.start()
         yield one
@@ -96,9 +110,26 @@ def test_another_computer_signs_in_deploys_and_opens_the_app(copy, net, tmp_path
     assert json.loads(curl(address))["word"] == "far"
     assert json.loads(curl(*signed, url + "/api/v1/apps/far"))["address"] == address
 
+    # by SSH too, on a port that only root may have; what sshd starts has that right no more
+    key = str(tmp_path / "key")
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+    with open(key + ".pub") as f:
+        api("POST", "/keys", {"name": "far", "key": f.read()}, *signed)
+    ssh = ["ssh", "-T", "-F", "/dev/null", "-p", "886", "-i", key, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o",
+           "UserKnownHostsFile=/dev/null"]
+    wait_until(lambda: "Hello " + tenant in subprocess.run([*there, *ssh, tenant + "@" + US], capture_output=True, text=True).stdout)
+    sha = run(*there, "env", "GIT_SSH_COMMAND=" + " ".join(ssh), "git", "ls-remote", "-q", "%s@%s:far" % (tenant, US), "HEAD")
+    assert run(*git, "rev-parse", "HEAD").strip() in sha
+    with subprocess.Popen([*there, *ssh, tenant + "@" + US, "git-upload-pack 'far'"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as fetch:
+        fetch.stdout.read(4)                    # git is there, and waits for what is wanted
+        assert {caps for line, caps in git_processes(os.path.realpath(copy.state))} == {"0" * 16}
+        fetch.stdin.close()
+        fetch.stdout.read()
+
     # and nothing else of nap or of its apps is open to that computer
     mine = set(re.findall(r" %s:(\d+) " % re.escape(US), run("ss", "-Hltn")))
-    assert mine == {"887", address.split(":")[2].strip("/")}
+    assert mine == {"887", str(copy.ssh_port), address.split(":")[2].strip("/")}
 
 
 def test_its_folder_is_a_link_to_where_other_users_may_come(copy):

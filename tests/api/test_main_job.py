@@ -6,7 +6,7 @@ import re
 import threading
 import time
 
-from stack import ask, git, run_git, wait_until, web_app, write_files
+from stack import Ssh, ask, git, run_git, wait_until, web_app, write_files
 
 
 def instances(tenant, name):
@@ -198,6 +198,85 @@ def test_a_push_makes_the_app_and_tells_its_deploy(nap, tenant, tmp_path):
     r = run_git("-C", work, "push", tenant.git_url("pushed"), "main")
     assert r.returncode != 0 and "profile:1" in r.stdout, r.stdout
     assert tenant.visit(app).json()["word"] == "pushed"
+
+
+def test_a_push_by_ssh_as_the_tenant_s_own_user_does_the_same(nap, tenant, tmp_path):
+    ssh, stranger = Ssh(tenant, str(tmp_path)), nap.tenant()
+    work = str(tmp_path / "work")
+    git("init", "-q", "-b", "master", work)
+    for n in range(3):
+        write_files(work, web_app(f"by ssh {n}"))
+        git("-C", work, "add", "-A")
+        git("-C", work, "commit", "-q", "-m", f"number {n}")
+    git("-C", work, "remote", "add", tenant.name, ssh.host + ":shell")
+    r = ssh.git("-C", work, "push", tenant.name, "master")
+    assert r.returncode == 0, r.stdout
+    told = [line[8:].rstrip() for line in r.stdout.splitlines() if line.startswith("remote: ")]
+    app = tenant.app("shell")
+    assert told[0] == "profile checked: 64 MiB of memory, scale 1" and told[-1] == "deployed as release 1: " + app["address"], told
+    assert app["git_ssh"] == f"ssh://{ssh.host}:{nap.ssh_port}/shell" and tenant.visit(app).json()["word"] == "by ssh 2"
+    made = tenant.api("GET", f"/operations/{tenant.api('GET', '/operations').json()['items'][0]['id']}").json()
+    assert (made["kind"], made["created_by"]) == ("push", "key:" + ssh.id)
+    assert tenant.api("GET", "/keys/" + ssh.id).json()["last_used_at"]
+
+    # a shallow clone by the address that is shown, changed and pushed from
+    back = str(tmp_path / "back")
+    assert ssh.git("clone", "-q", "--depth", "1", app["git_ssh"], back).returncode == 0
+    assert git("-C", back, "rev-list", "--count", "HEAD") == "1"
+    write_files(back, web_app("shallow"))
+    git("-C", back, "commit", "-qam", "shallow")
+    r = ssh.git("-C", back, "push", "origin", "master")
+    assert r.returncode == 0 and "remote: deployed as release 2" in r.stdout, r.stdout
+    assert tenant.visit(app).json()["word"] == "shallow"
+    # what HTTP refuses is refused here by the same words
+    write_files(back, {"profile": "memory: lots\ncommand: true\n"})
+    git("-C", back, "commit", "-qam", "bad")
+    r = ssh.git("-C", back, "push", "origin", "master")
+    assert r.returncode != 0 and "profile:1" in r.stdout, r.stdout
+
+    # nothing else: no shell, no other command, no terminal, no forwarding, no other name
+    r = ssh.run()
+    assert r.returncode == 0 and r.stdout.startswith(f"Hello {tenant.name}, this is nap.") and \
+        f"git push ssh://{tenant.name}@THIS-HOST:{nap.ssh_port}/APP master" in r.stdout
+    for words in (("sh",), ("ls", "-la"), ("git-shell",), ("git-upload-archive", "'shell'"), ("git-receive-pack 'shell'; id",), ("scp -f /etc/passwd",)):
+        r = ssh.run(*words)
+        assert r.returncode == 1 and r.stdout == "nap: only git push, fetch and clone are possible here; ssh without a command says more\n", r
+    for name in ("absent", "../shell", f"{stranger.name}/shell", f"{tenant.name}/shell", "$(id)", "it's"):
+        r = ssh.git("ls-remote", f"{ssh.host}:{name}")
+        assert r.returncode == 128 and r.stdout.startswith("nap: not found: there is no such application\n"), r.stdout
+    assert "PTY allocation request failed" in ssh.run(options=["-tt"]).stdout
+    for options, word in ((["-W", f"127.0.0.1:{nap.port}"], "open failed"), (["-R", "0:127.0.0.1:9", "-o", "ExitOnForwardFailure=yes"], "forwarding failed"),
+                          (["-s"], "subsystem request failed")):
+        r = ssh.run(*(["sftp"] if "-s" in options else []), options=options)
+        assert r.returncode != 0 and word in r.stdout, (options, r)
+    for user in (stranger.name, "root", "nap-git", "nobody"):
+        assert "Permission denied (publickey)" in ssh.run(user=user + "@127.0.0.1").stdout
+    assert "Permission denied (publickey)" in ssh.run(options=["-o", "PreferredAuthentications=password,keyboard-interactive"]).stdout
+
+    # a git host for another tenant: its deploy key is let in, its pin is shown
+    stranger_key = wait_until(lambda: stranger.api("GET", "/deploy-key").json()["public_key"])
+    r = stranger.api("POST", "/apps", {"url": app["git_ssh"], "name": "mirror"}, {"Prefer": "wait=60"})
+    assert (r.status, r.json()["code"]) == (409, "operation_failed") and "git_auth_failed" in r.text, r
+    assert tenant.api("POST", "/keys", {"name": "mirror", "key": stranger_key}).status == 201
+    wait_until(lambda: stranger.api("POST", "/apps/mirror/releases", {}, {"Prefer": "wait=60"}).status == 200)
+    assert stranger.visit(stranger.app("mirror")).json()["word"] == "shallow"
+    with open(f"{nap.state}/ssh/host/ed25519.pub") as f:
+        host_key = " ".join(f.read().split()[:2])
+    hosts = stranger.api("GET", "/deploy-key").json()["hosts"]
+    assert [(h["host"], h["key"]) for h in hosts] == [(f"[127.0.0.1]:{nap.ssh_port}", host_key)]
+    assert tenant.api("GET", "/deploy-key").json()["hosts"] == []
+
+    # a key that is removed, and a tenant that is shut out, are out
+    assert stranger.api("POST", "/keys", {"name": "again", "key": ssh.public}).json()["code"] == "key_taken"
+    assert tenant.api("DELETE", "/keys/" + ssh.id).status == 204
+    wait_until(lambda: "Permission denied" in ssh.run().stdout)
+    other = Ssh(tenant, str(tmp_path), "other")
+    events = [e for e in tenant.api("GET", "/events?limit=1000").json()["items"] if e["kind"].startswith("key.")]
+    assert [(e["kind"], e["data"]["name"]) for e in events] == [
+        ("key.added", "laptop"), ("key.added", "mirror"), ("key.removed", "laptop"), ("key.added", "other")]
+    assert events[2]["data"]["id"] == ssh.id and events[2]["actor"].startswith("token:")
+    assert nap.api("PATCH", "/tenants/" + tenant.name, {"disabled": True}).status == 200
+    wait_until(lambda: "Permission denied" in other.run().stdout)
 
 
 def test_a_push_without_a_credential_is_refused(nap, tenant, tmp_path):

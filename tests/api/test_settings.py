@@ -101,6 +101,7 @@ REFUSED = [
     ({"NAP_PORT": "70000"}, 'NAP_PORT is "70000": a port, 1 to 65535, is expected'),
     ({"NAP_PORT": "x", "NAP_SSH_PORT": "22 23"}, 'NAP_PORT is "x": a port, 1 to 65535, is expected\n'
      'nap: NAP_SSH_PORT is "22 23": a port, 1 to 65535, is expected'),
+    ({"NAP_PORT": "8099", "NAP_SSH_PORT": "8099"}, "NAP_PORT and NAP_SSH_PORT are both 8099: two ports are expected"),
 ]
 
 
@@ -113,12 +114,13 @@ def test_where_nap_cannot_listen_it_says_so_before_anything_is_made(tmp_path, se
     assert not os.path.exists(new.state)
 
 
-def test_a_port_on_which_another_program_listens_is_refused(tmp_path):
+@pytest.mark.parametrize("key", ["NAP_PORT", "NAP_SSH_PORT"])
+def test_a_port_on_which_another_program_listens_is_refused(tmp_path, key):
     new = Nap(str(tmp_path))
     with socket.create_server(("127.0.0.1", 0)) as other:
-        new.env["NAP_PORT"] = port = str(other.getsockname()[1])
+        new.env[key] = port = str(other.getsockname()[1])
         assert new.up("--detach") == 1
-    assert f"\nnap: NAP_PORT is {port}, on which another program listens: a free port is expected\n" in new.said
+    assert f"\nnap: {key} is {port}, on which another program listens: a free port is expected\n" in new.said
     assert not os.path.exists(new.state)
 
 

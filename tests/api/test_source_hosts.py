@@ -160,7 +160,7 @@ def family(pid):
 
 def left(jobs, app):
     """what a fetch could have left"""
-    files = [f for f in os.listdir(jobs.path("work")) if f != "ssh"] + [f for f in os.listdir(jobs.path("tree")) if f[0] == "."]
+    files = os.listdir(jobs.path("work")) + [f for f in os.listdir(jobs.path("tree")) if f[0] == "."]
     pack = jobs.path("git/%d.git/objects/pack" % app)
     if os.path.isdir(pack):
         files += os.listdir(pack)
@@ -291,21 +291,37 @@ def test_a_private_repository_by_ssh_with_the_tenants_own_key(jobs, tmp_path):
         app = jobs.app("private", url)
         o = jobs.ended(jobs.submit(app, "deploy"))
         assert (o["state"], o["error_code"]) == ("failed", "git_auth_failed"), o
+        host = address if root else "[%s]:%d" % (address, port)
+        pins = "SELECT host || ' ' || type || ' ' || base64 FROM known_host"
+        with open(ssh.folder + "/key.pub") as f:
+            pinned = host + " " + " ".join(f.read().split()[:2])
+        assert jobs.value(pins) == pinned                                   # seen, though the key was not known there yet
         key = jobs.log(o["id"]).partition("to be added at the git host: ")[2].split("\n")[0]
-        assert key.startswith("ssh-ed25519 ") and key.endswith(" acme"), jobs.log(o["id"])
+        assert key.startswith("ssh-ed25519 ") and key.endswith(" nap-acme"), jobs.log(o["id"])
+        assert key == jobs.value("SELECT public_key FROM deploy_key")
         ssh.allow(key)
-        o = jobs.ended(jobs.submit(app, "deploy"))
-        assert o["state"] == "succeeded", o
-        with open(jobs.path("work/ssh/known_hosts")) as f:
-            assert f.read().startswith(address if root else "[%s]:%d" % (address, port))
-        # a host of that name with another key is not believed
+        id = jobs.submit(app, "deploy")
+        assert jobs.ended(id)["state"] == "succeeded", jobs.log(id)
+        assert jobs.value(pins) == pinned
+        # a host of that name with another key is not believed, until it is forgotten
         ssh.stop()
         ssh.new_key()
         ssh.start()
         o = jobs.ended(jobs.submit(app, "deploy"))
         assert (o["state"], o["error_code"]) == ("failed", "host_key_changed"), o
-        assert os.listdir(jobs.path("work")) == ["ssh"]
-        assert oct(os.stat(jobs.path("work/ssh")).st_mode & 0o777) == "0o700"
+        assert jobs.value(pins) == pinned
+        jobs.sql("DELETE FROM known_host")
+        assert jobs.ended(jobs.submit(app, "deploy"))["state"] == "succeeded"
+        # nothing of it is a file: the key is sealed, and only what opens it lies outside of the database
+        assert os.listdir(jobs.path("work")) == []
+        assert jobs.value("SELECT sealed ~ '^1:1:[A-Za-z0-9+/]+$' FROM deploy_secret") == "t"
+        assert oct(os.stat(jobs.path("secret")).st_mode & 0o777) == "0o700"
+        assert "PRIVATE KEY" not in everything_said(jobs, id)
+        # sealed by what is lost, it opens no more, and says so
+        with open(jobs.path("secret/keys"), "w") as f:
+            f.write("2 %064x\n" % 7)
+        o = jobs.ended(jobs.submit(app, "deploy"))
+        assert (o["state"], o["error_code"]) == ("failed", "sealed_by_another_key"), o
     finally:
         ssh.stop()
 
