@@ -18,6 +18,7 @@ struct transfer {
 	struct http_call *call;
 	struct curl_slist *headers;
 	char error[CURL_ERROR_SIZE];
+	off_t at;   /* of the file that is sent */
 	bool begun; /* by http_begin: allocated, and its end is told by http_turn */
 	struct transfer *next;
 };
@@ -78,8 +79,33 @@ static int watch(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t
 {
 	struct http_call *call = ctx;
 
-	(void)a, (void)b, (void)c, (void)d;
+	(void)a, (void)b, (void)c;
+	call->sent = d;
 	return call->go_on && !call->go_on(call->ctx);
+}
+
+static size_t send_some(char *p, size_t one, size_t n, void *ctx)
+{
+	struct transfer *t = ctx;
+	ssize_t got;
+
+	n = (size_t)MIN((int64_t)(one * n), t->call->file_bytes - t->at);
+	got = pread(t->call->file, p, n, t->at);
+	if (got < 0 || (got == 0 && n))
+		return CURL_READFUNC_ABORT;
+	t->at += got;
+	return (size_t)got;
+}
+
+/* a kept connection that turns out to be closed: the same again on a new one */
+static int send_from(void *ctx, curl_off_t at, int whence)
+{
+	struct transfer *t = ctx;
+
+	if (whence != SEEK_SET)
+		return CURL_SEEKFUNC_CANTSEEK;
+	t->at = at;
+	return CURL_SEEKFUNC_OK;
 }
 
 static void add_header(struct transfer *t, const char *name, const char *value)
@@ -87,6 +113,35 @@ static void add_header(struct transfer *t, const char *name, const char *value)
 	auto_free char *line = xasprintf("%s: %s", name, value);
 
 	t->headers = curl_slist_append(t->headers, line);
+}
+
+static void set_body(CURL *c, struct transfer *t, const struct http_call *call)
+{
+	if (call->body || call->file_bytes)
+		add_header(t, "Content-Type", call->type ? call->type : "application/json");
+	if (call->file_bytes) {
+		(void)curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
+		(void)curl_easy_setopt(c, CURLOPT_READFUNCTION, send_some);
+		(void)curl_easy_setopt(c, CURLOPT_READDATA, t);
+		(void)curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, send_from);
+		(void)curl_easy_setopt(c, CURLOPT_SEEKDATA, t);
+		(void)curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)call->file_bytes);
+	} else if (call->body) {
+		(void)curl_easy_setopt(c, CURLOPT_POSTFIELDS, call->body);
+		(void)curl_easy_setopt(
+			c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(call->body));
+	}
+}
+
+static void set_headers(struct transfer *t, const struct http_call *call)
+{
+	add_header(t, "Expect", "");
+	if (call->accept)
+		add_header(t, "Accept", call->accept);
+	if (call->range)
+		add_header(t, "Range", call->range);
+	for (const char *const *line = call->headers; line && *line; line++)
+		t->headers = curl_slist_append(t->headers, *line);
 }
 
 static void start(struct http *h, struct transfer *t, struct http_call *call)
@@ -99,6 +154,7 @@ static void start(struct http *h, struct transfer *t, struct http_call *call)
 	t->easy = c;
 	t->call = call;
 	t->headers = NULL;
+	t->at = 0;
 	t->error[0] = '\0';
 	buf_init(&call->answer, call->max_bytes);
 	call->ok = false;
@@ -123,19 +179,25 @@ static void start(struct http *h, struct transfer *t, struct http_call *call)
 	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPINTVL, 10L);
 	if (call->socket)
 		(void)curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, call->socket);
-	add_header(t, "Expect", "");
-	if (call->accept)
-		add_header(t, "Accept", call->accept);
-	if (call->range)
-		add_header(t, "Range", call->range);
-	if (call->body) {
-		add_header(t, "Content-Type", "application/json");
-		(void)curl_easy_setopt(c, CURLOPT_POSTFIELDS, call->body);
-		(void)curl_easy_setopt(
-			c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(call->body));
-	}
+	set_headers(t, call);
+	set_body(c, t, call);
 	(void)curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
 	(void)curl_multi_add_handle(h->multi, c);
+}
+
+static void keep_head(struct transfer *t, struct http_call *call)
+{
+	struct curl_header *found;
+	curl_off_t seconds = 0;
+
+	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &call->status);
+	(void)curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &seconds);
+	call->retry_after = seconds;
+	call->header[0] = '\0';
+	if (call->wanted &&
+		curl_easy_header(t->easy, call->wanted, 0, CURLH_HEADER, -1, &found) == CURLHE_OK &&
+		strlen(found->value) < sizeof call->header)
+		(void)snprintf(call->header, sizeof call->header, "%s", found->value);
 }
 
 static void finish(struct http *h, struct transfer *t, CURLcode code)
@@ -143,14 +205,17 @@ static void finish(struct http *h, struct transfer *t, CURLcode code)
 	struct http_call *call = t->call;
 
 	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && call->on_data)) {
-		(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &call->status);
+		keep_head(t, call);
 		call->ok = true;
 	} else if (code == CURLE_OPERATION_TIMEDOUT) {
 		(void)err_set(&call->err, ERR_TIMEOUT, "timeout", "no answer within %lld ms",
 			(long long)call->timeout_ms);
 	} else {
-		(void)err_set(&call->err, ERR_UPSTREAM, "unreachable", "%s",
-			t->error[0] ? t->error : curl_easy_strerror(code));
+		bool never = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+			     code == CURLE_PEER_FAILED_VERIFICATION;
+
+		(void)err_set(&call->err, ERR_UPSTREAM, never ? "no_connection" : "unreachable",
+			"%s", t->error[0] ? t->error : curl_easy_strerror(code));
 	}
 	(void)curl_multi_remove_handle(h->multi, t->easy);
 	curl_slist_free_all(t->headers);

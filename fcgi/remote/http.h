@@ -11,7 +11,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define HTTP_PARALLEL 16
+#define HTTP_PARALLEL	 16
+#define HTTP_HEADER_SIZE 1024
 
 struct http;
 
@@ -22,23 +23,34 @@ struct http_call {
 	const char *method; /* "GET" … */
 	const char *url;    /* http://fleet/fleet/v1/units */
 	const char *socket; /* path of a unix socket; NULL: by the URL's host */
-	const char *body;   /* NULL: none; else sent as application/json */
+	const char *body;   /* NULL: none */
+	const char *type;   /* of the body; NULL: application/json */
+	/* instead of body: so many bytes of a file, from its beginning; 0: none. Not closed here */
+	int file;
+	int64_t file_bytes;
 	const char *accept; /* NULL: none */
 	const char *range; /* value of the Range header (journal-gatewayd's own form); NULL: none */
-	int64_t timeout_ms; /* total */
-	size_t max_bytes;   /* of the answer */
+	const char *const *headers; /* further ones, "Name: value", ended by NULL; NULL: none */
+	const char *wanted;	    /* name of a header of the answer to keep; NULL: none */
+	int64_t timeout_ms;	    /* total; 0: none */
+	size_t max_bytes;	    /* of the answer */
 	/* a stream: called with each piece of a 2xx answer as it comes instead of keeping it; false ends the call.
 	 * NULL: kept */
 	bool (*on_data)(void *ctx, const char *p, size_t n);
-	/* with on_data: asked at least each 500 ms; false ends the call */
+	/* asked at least each 500 ms; false ends the call */
 	bool (*go_on)(void *ctx);
 	void *ctx;
 
 	/* results */
 	bool ok; /* an answer came, whatever its status */
 	long status;
-	struct buf answer; /* released by http_call_release */
-	struct err err;	   /* filled where ok is false: ERR_UPSTREAM or ERR_TIMEOUT */
+	int64_t retry_after; /* seconds; 0: the answer does not say */
+	int64_t sent;	     /* bytes of the body so far, as go_on sees them */
+	char header
+		[HTTP_HEADER_SIZE]; /* the wanted one's value; "": there is none, or it is longer */
+	struct buf answer;	    /* released by http_call_release */
+	/* filled where ok is false: ERR_TIMEOUT, or ERR_UPSTREAM "no_connection" (nothing was sent), "unreachable" */
+	struct err err;
 
 	struct http_call *next; /* the client's */
 };
