@@ -161,6 +161,7 @@ place_make() {
 	folder 02770 "$uid_nap" "$gid_git" git
 	folder 0700 "$uid_nap" "$gid_nap" tree
 	folder 0700 "$uid_nap" "$gid_nap" work
+	folder 02770 "$uid_web" "$gid_nap" upload
 	folder 02750 "$uid_nap" "$gid_web" logs
 	folder 0700 "$uid_nap" "$gid_nap" secret
 	folder 02750 "$uid_nap" "$gid_git" ssh

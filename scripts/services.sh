@@ -79,11 +79,12 @@ services_nginx() {
 		sed -E 's|^[a-z]+://||; s|[:/].*||' <<<"$url"
 		if [ "$listen" = 0.0.0.0 ]; then own_addresses; fi
 	} | grep -vx 0.0.0.0 | sort -u | tr '\n' ' ')
-	sum=$(cat "$top"/nginx/*.conf "$top"/nginx/*.js - <<<"$S $listen $port $names $domain $wait_pool" | sha256sum)
+	sum=$(cat "$top"/nginx/*.conf "$top"/nginx/*.js - <<<"$S $listen $port $names $domain $wait_pool $source_upload_max" | sha256sum)
 	[ "$sum" != "$(cat "$S/nginx/.sum" 2>/dev/null)" ] || return 1
 	for f in "$top"/nginx/*.conf "$top"/nginx/*.js; do
 		sed -e "s|@S@|$S|g; s|@LISTEN@|$listen|g; s|@PORT@|$port|g; s|@NAMES@|${names% }|g" \
 			-e "s|@APPS@|${domain:+*.$domain}|g; s|@WAIT_MAX@|$((wait_pool > 4 ? wait_pool - 2 : wait_pool))|g" \
+			-e "s|@UPLOAD_MAX@|$source_upload_max|g" \
 			"$f" >"$S/nginx/.new"
 		sed -i 's|server_name ;|server_name "";|' "$S/nginx/.new"
 		if put "$S/nginx/.new" "$S/nginx/${f##*/}"; then changed=0; fi

@@ -125,5 +125,5 @@ settings_load() {
 	if grep -q '^domain *=' "$S/nap.conf"; then domain=$(setting domain); else domain=localhost; fi
 	engine=$(setting engine) isolation=$(setting isolation auto)
 	api_pool=$(setting api_pool 4) login_pool=$(setting login_pool 2) wait_pool=$(setting wait_pool 32)
-	workers=$(setting workers 3)
+	workers=$(setting workers 3) source_upload_max=$(setting source_upload_max 200m)
 }

@@ -22,6 +22,7 @@ libnap_a_SOURCES += \
 	%D%/scale.c \
 	%D%/similar.c %D%/similar.h \
 	%D%/session.c \
+	%D%/source.c \
 	%D%/ssh_keys.c \
 	%D%/tenants.c \
 	%D%/tokens.c

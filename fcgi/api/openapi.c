@@ -3,6 +3,7 @@
 #include "api/routes.h"
 #include "base/file.h"
 #include "model/name.h"
+#include "serve/upload.h"
 
 #include <ctype.h>
 
@@ -72,9 +73,21 @@ static json_t *body_schema(const struct route *r)
 	return schema;
 }
 
+/* each of the types that it may be */
+static json_t *file_body(const struct route *r)
+{
+	json_t *content = json_object();
+
+	for (size_t i = 0; UPLOAD_TYPES[i]; i++)
+		(void)json_object_set_new(content, UPLOAD_TYPES[i],
+			json_pack("{s:{s:s, s:s}, s:s}", "schema", "type", "string", "format",
+				"binary", "example", r->doc.example));
+	return json_pack("{s:b, s:o}", "required", 1, "content", content);
+}
+
 static json_t *request_body(const struct route *r, struct err *e)
 {
-	bool text = r->flags & BODY_TEXT;
+	bool text = r->flags & (BODY_TEXT | BODY_FILE);
 	json_t *example, *schema;
 
 	if (!r->doc.example) {
@@ -87,6 +100,10 @@ static json_t *request_body(const struct route *r, struct err *e)
 		(void)err_set(e, ERR_INTERNAL, "internal", "%s %s has an example that is no JSON",
 			r->method, r->path);
 		return NULL;
+	}
+	if (r->flags & BODY_FILE) {
+		json_decref(example);
+		return file_body(r);
 	}
 	schema = text ? json_pack("{s:s}", "type", "string") : body_schema(r);
 	return json_pack("{s:b, s:{s:{s:o, s:o}}}", "required", !(r->flags & BODY_MAYBE), "content",
@@ -218,7 +235,7 @@ static json_t *operation(const struct route *r, struct err *e)
 			e, ERR_INTERNAL, "internal", "%s %s has no summary", r->method, r->path);
 		return NULL;
 	}
-	if ((r->flags & (BODY_JSON | BODY_TEXT)) && !(body = request_body(r, e)))
+	if ((r->flags & (BODY_JSON | BODY_TEXT | BODY_FILE)) && !(body = request_body(r, e)))
 		return NULL;
 	(void)snprintf(tag, sizeof tag, "%.*s", (int)strcspn(r->path + 1, "/"), r->path + 1);
 	o = json_pack("{s:o, s:s, s:[s], s:s, s:o, s:o}", "operationId", operation_id(r), "summary",

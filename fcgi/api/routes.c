@@ -24,6 +24,7 @@ static const struct route_table *const TABLES[] = {
 	&scale_table,
 	&similar_table,
 	&session_table,
+	&source_table,
 	&ssh_keys_table,
 	&tenants_table,
 	&tokens_table,

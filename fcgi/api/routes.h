@@ -35,6 +35,7 @@ extern const struct route_table results_table;
 extern const struct route_table scale_table;
 extern const struct route_table similar_table;
 extern const struct route_table session_table;
+extern const struct route_table source_table;
 extern const struct route_table ssh_keys_table;
 extern const struct route_table tenants_table;
 extern const struct route_table tokens_table;

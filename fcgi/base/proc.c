@@ -55,6 +55,8 @@ struct stream {
 struct child {
 	pid_t pid;
 	int pidfd, in;
+	const char *piece; /* that goes in next */
+	size_t left;
 	struct stream out, err;
 };
 
@@ -113,13 +115,22 @@ static void drain(struct stream *s, const struct proc_spec *spec)
 	}
 }
 
-static void feed(struct child *c, const struct proc_spec *spec, size_t *fed)
+static void feed(struct child *c, const struct proc_spec *spec)
 {
-	ssize_t n = write(c->in, spec->input + *fed, spec->input_len - *fed);
+	bool over = false;
+	ssize_t n;
 
-	if (n > 0)
-		*fed += (size_t)n;
-	if (*fed == spec->input_len || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+	if (c->left == 0 && spec->more)
+		c->left = spec->more(spec->ctx, &c->piece);
+	n = c->left ? write(c->in, c->piece, c->left) : 0;
+	if (n > 0) {
+		c->piece += n;
+		c->left -= (size_t)n;
+		over = c->left == 0 && !spec->more;
+	} else {
+		over = n == 0 || (errno != EAGAIN && errno != EINTR);
+	}
+	if (over) {
 		(void)close(c->in);
 		c->in = -1;
 	}
@@ -129,7 +140,6 @@ static void feed(struct child *c, const struct proc_spec *spec, size_t *fed)
 static void pump(struct child *c, const struct proc_spec *spec, struct proc_result *ret)
 {
 	int64_t deadline = clock_mono_ms() + spec->timeout_ms, kill_at = 0;
-	size_t fed = 0;
 
 	for (;;) {
 		struct pollfd p[4] = { { c->pidfd, POLLIN, 0 }, { c->in, POLLOUT, 0 },
@@ -153,7 +163,7 @@ static void pump(struct child *c, const struct proc_spec *spec, struct proc_resu
 		if (poll(p, 4, (int)MAX(wait, (int64_t)0)) < 0)
 			continue;
 		if (p[1].revents)
-			feed(c, spec, &fed);
+			feed(c, spec);
 		if (p[2].revents)
 			drain(&c->out, spec);
 		if (p[3].revents)
@@ -203,14 +213,14 @@ bool proc_run(const struct proc_spec *spec, struct arena *a, struct proc_result 
 {
 	int in[2] = { -1, -1 }, out[2], err[2];
 	struct proc_result r = { 0 };
-	struct child c = { .in = -1, .pidfd = -1 };
+	struct child c = { .in = -1, .pidfd = -1, .piece = spec->input, .left = spec->input_len };
 	struct spawn s;
 	bool started;
 
 	assert(spec->timeout_ms > 0);
 	make_pipe(out);
 	make_pipe(err);
-	if (spec->input)
+	if (spec->input || spec->more)
 		make_pipe(in);
 	s = (struct spawn){ .path = spec->argv[0],
 		.argv = spec->argv,

@@ -28,6 +28,8 @@ struct proc_spec {
 	const char *dir;	 /* NULL: the caller's */
 	const char *input;	 /* to its stdin; NULL: /dev/null */
 	size_t input_len;
+	/* instead of input: the next piece of it, good until the next call, and its size; 0: there is no more */
+	size_t (*more)(void *ctx, const char **ret);
 	int stdin_fd, stdout_fd; /* given descriptors instead, if above 2; not closed here */
 	int64_t timeout_ms;	 /* 1..; on expiry SIGTERM to its group, SIGKILL 2 s later */
 	size_t max_bytes;	 /* kept per stream; more is read and dropped, and truncated set */

@@ -32,8 +32,7 @@ static bool fetch(struct job *job, const struct job_app *app, const char **ret_c
 
 SQL(DEPLOY_BRANCH, "UPDATE app SET branch = $2 WHERE id = $1 AND branch IS DISTINCT FROM $2");
 
-/* the repository shows what was deployed, so that it can be cloned and pushed to */
-static void show_branch(struct job *job, const char *branch, const char *commit)
+void show_branch(struct job *job, const char *branch, const char *commit)
 {
 	struct err e;
 

@@ -61,7 +61,7 @@ static const char *const *environment(struct job *job, const char *const *more)
 	return v.v;
 }
 
-/* proc gives one context to both of its callbacks */
+/* proc gives one context to all of its callbacks */
 struct relay {
 	struct job *job;
 	const struct git_run *run;
@@ -77,6 +77,13 @@ static void relay_line(void *ctx, const char *line, size_t n)
 		relay->run->on_line(relay->run->line_ctx, line, n);
 }
 
+static size_t relay_more(void *ctx, const char **ret)
+{
+	const struct relay *relay = ctx;
+
+	return relay->run->more(relay->run->more_ctx, ret);
+}
+
 static bool relay_goes_on(void *ctx)
 {
 	return job_goes_on(((struct relay *)ctx)->job);
@@ -90,6 +97,7 @@ bool git_run(struct job *job, const struct git_run *run, struct proc_result *ret
 		.max_bytes = run->max ? run->max : 64 * 1024,
 		.input = run->input,
 		.input_len = run->input_len,
+		.more = run->more ? relay_more : NULL,
 		.ctx = &relay,
 		.go_on = relay_goes_on,
 		.on_line = run->say || run->on_line ? relay_line : NULL };

@@ -46,6 +46,8 @@ struct git_run {
 	const char *const *env;
 	const char *input;
 	size_t input_len, max;
+	size_t (*more)(void *ctx, const char **ret); /* instead of input: proc.h's */
+	void *more_ctx;
 	proc_line_fn *on_line;
 	void *line_ctx;
 	const char *dir;  /* another repository than the app's; NULL: that one */

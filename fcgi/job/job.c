@@ -217,8 +217,8 @@ bool job_wait(struct job *job, int ms)
 SQL(CLAIM_LOCK, "SELECT pg_advisory_xact_lock(hashtext('nap claim'))");
 SQL(SUPERSEDE,
 	"UPDATE operation o SET state = 'cancelled', ended_at = now(), error_code = 'superseded', "
-	"error = 'a newer deploy of this app overtook it' WHERE o.state = 'queued' AND o.kind IN ('deploy', 'push') "
-	"AND EXISTS (SELECT 1 FROM operation n WHERE n.app_id = o.app_id AND n.id > o.id AND n.kind IN ('deploy', 'push') "
+	"error = 'a newer deploy of this app overtook it' WHERE o.state = 'queued' AND o.kind IN ('deploy', 'push', 'upload') "
+	"AND EXISTS (SELECT 1 FROM operation n WHERE n.app_id = o.app_id AND n.id > o.id AND n.kind IN ('deploy', 'push', 'upload') "
 	"AND n.state = 'queued')");
 SQL(CLAIM,
 	"UPDATE operation SET state = 'running', attempt = attempt + 1, worker = $1, beat = beat + 1, waiting = NULL, "
@@ -227,8 +227,8 @@ SQL(CLAIM,
 	"AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.app_id = o.app_id AND x.state = 'running') "
 	"AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.app_id = o.app_id AND x.state = 'queued' AND x.id < o.id "
 	"AND (x.lane = 'quick' OR o.lane <> 'quick')) "
-	"AND (o.kind NOT IN ('deploy', 'push') OR (SELECT count(*) FROM operation x WHERE x.tenant_id = o.tenant_id "
-	"AND x.state = 'running' AND x.kind IN ('deploy', 'push')) < 2) "
+	"AND (o.kind NOT IN ('deploy', 'push', 'upload') OR (SELECT count(*) FROM operation x WHERE x.tenant_id = o.tenant_id "
+	"AND x.state = 'running' AND x.kind IN ('deploy', 'push', 'upload')) < 2) "
 	"ORDER BY (SELECT count(*) FROM operation x WHERE x.tenant_id = o.tenant_id AND x.state = 'running'), o.id "
 	"FOR UPDATE SKIP LOCKED LIMIT 1) "
 	"RETURNING id, attempt, tenant_id, app_id, app, kind, args, release_id, created_by, request_id, "

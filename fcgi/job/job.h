@@ -81,7 +81,7 @@ bool job_wait(struct job *job, int ms);
 /*
  * Claims the next queued operation; *ret_found false: there is none. quick: of the quick lane only.
  *
- * The tenant with the fewest running operations first, at most 2 deploys and pushes of a tenant at once (RULES 30), one
+ * The tenant with the fewest running operations first, at most 2 deploys, pushes and uploads of a tenant at once (RULES 30), one
  * operation of an app at a time. Of an app's queued ones the oldest, but a quick one passes those that are not: what it
  * wants stands in the app's row already. A deploy or push that a newer one has overtaken is cancelled before.
  */

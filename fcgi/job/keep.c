@@ -27,7 +27,7 @@ SQL(KEEP_RECEIVING,
 	"AND created_at < now() - interval '10 minutes'");
 SQL(KEEP_PUSHES,
 	"SELECT o.id, o.app_id, o.args->>'push' AS push, o.args->>'ref' AS ref, o.args->>'old' AS old, o.args->>'new' AS new, "
-	"NOT EXISTS (SELECT 1 FROM operation n WHERE n.app_id = o.app_id AND n.id > o.id AND n.kind IN ('push', 'deploy') "
+	"NOT EXISTS (SELECT 1 FROM operation n WHERE n.app_id = o.app_id AND n.id > o.id AND n.kind IN ('push', 'deploy', 'upload') "
 	"AND n.state IN ('running', 'succeeded')) AS newest FROM operation o JOIN app a ON a.id = o.app_id "
 	"WHERE o.kind = 'push' AND o.state = 'succeeded' AND NOT o.args ? 'settled' AND NOT a.deleting "
 	"AND o.ended_at < now() - interval '" PUSH_AGE "' ORDER BY o.id LIMIT 20");
@@ -225,6 +225,25 @@ static void sweep_work(struct job *self, int64_t min_age_s)
 			LOG(WARNING, "keep.remove", KV("path", entry->d_name), KV("error", e.msg));
 }
 
+SQL(KEEP_UPLOAD,
+	"SELECT count(*) FROM operation WHERE kind = 'upload' AND state IN ('queued', 'running') AND args->>'file' = $1");
+
+/* archives that were sent, and that no operation is going to read (serve/upload.h) */
+static void sweep_uploads(struct job *self, int64_t min_age_s)
+{
+	const char *folder = arena_printf(&self->a, "%s/upload", self->cfg->state);
+	auto_dir DIR *d = opendir(folder);
+	const struct dirent *entry;
+	int64_t needed;
+	struct err e;
+
+	while (d && (entry = readdir(d)))
+		if ((is_hex(entry->d_name) || starts_with(entry->d_name, ".old-")) &&
+			is_old(dirfd(d), entry->d_name, min_age_s) &&
+			db_one_i64(self->db, &needed, &e, KEEP_UPLOAD, entry->d_name) && !needed)
+			remove_aside(folder, entry->d_name);
+}
+
 static void sweep_trash(struct job *self, int64_t min_age_s)
 {
 	const char *folder = arena_printf(&self->a, "%s/git", self->cfg->state);
@@ -263,6 +282,7 @@ bool keep_sweep(struct job *self, int64_t min_age_s, struct err *e)
 {
 	sweep_work(self, min_age_s);
 	sweep_trash(self, min_age_s);
+	sweep_uploads(self, min_age_s);
 	return sweep_push_names(self, min_age_s, e) && pool_sweep(self, min_age_s, e) &&
 	       sweep_releases(self, e) && sweep_trees(self, min_age_s, e) && disk_sweep(self, e) &&
 	       pack_sweep(self, e);

@@ -11,7 +11,13 @@
 #include "job/job.h"
 
 job_fn job_deploy, job_push, job_rollback, job_env, job_scale, job_start, job_stop, job_restart,
-	job_destroy, job_similar, job_group;
+	job_destroy, job_similar, job_group, job_upload;
+
+/*
+ * The repository shows what was deployed, so that it can be cloned and pushed to: branch moves to commit and is the
+ * default one. A failure is a line of the log.
+ */
+void show_branch(struct job *job, const char *branch, const char *commit);
 
 /* job_destroy for job->app_id as one of many: no steps, no progress. */
 NODISCARD bool destroy_app(struct job *job, struct err *e);

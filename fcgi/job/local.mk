@@ -7,6 +7,7 @@ libnap_a_SOURCES += \
 	%D%/env.c \
 	%D%/gate.c %D%/gate.h \
 	%D%/git.c %D%/git.h \
+	%D%/import.c %D%/import.h \
 	%D%/job.c %D%/job.h \
 	%D%/keep.c %D%/keep.h \
 	%D%/kinds.h \
@@ -24,4 +25,5 @@ libnap_a_SOURCES += \
 	%D%/similar.c \
 	%D%/ssh.c %D%/ssh.h \
 	%D%/settle.c %D%/settle.h \
-	%D%/tree.c %D%/tree.h
+	%D%/tree.c %D%/tree.h \
+	%D%/upload.c

@@ -32,6 +32,7 @@ static const struct kind {
 	{ "destroy", job_destroy, false },
 	{ "similar", job_similar, false },
 	{ "group", job_group, false },
+	{ "upload", job_upload, true },
 };
 
 static volatile sig_atomic_t stop;

@@ -43,6 +43,7 @@ static const struct setting SETTINGS[] = {
 	ROW(git_timeout, NUMBER, "600", "seconds that fetching a source may take"),
 	ROW(source_max_bytes, SIZE, "1g", "largest unpacked source"),
 	ROW(source_max_entries, NUMBER, "200000", "most files and folders of a source"),
+	ROW(source_upload_max, SIZE, "200m", "largest archive that can be sent as a source"),
 	ROW(memory_default, SIZE, "256m", "memory of an instance whose profile names none"),
 	ROW(memory_reserve, SIZE, "1g", "memory of a machine that apps do not get"),
 	ROW(ready_timeout, NUMBER, "60", "seconds within which an instance must be ready"),

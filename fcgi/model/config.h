@@ -26,7 +26,7 @@ struct config {
 	int64_t block_uid;     /* first of the block's 65,536 uids; 0: an ordinary user's copy */
 	const char *git_protocols;
 	int64_t git_private, git_timeout;
-	int64_t source_max_bytes, source_max_entries;
+	int64_t source_max_bytes, source_max_entries, source_upload_max;
 	int64_t memory_default, memory_reserve;
 	int64_t ready_timeout, drain, port_rest, orphan_grace, silence_grace;
 	int64_t build_timeout, build_memory;

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "serve/idempotency.h"
 #include "serve/session.h"
+#include "serve/upload.h"
 #include "serve/wait.h"
 
 #include <strings.h>
@@ -119,8 +120,10 @@ static bool takes_body(const char *method)
 static bool read_body(struct request *rq, struct err *e)
 {
 	unsigned flags = rq->route->flags;
-	size_t max = flags & BODY_LARGE ? MAX_LARGE_BODY_BYTES : MAX_BODY_BYTES;
-	bool wanted = flags & (BODY_JSON | BODY_TEXT);
+	size_t max = flags & BODY_FILE	  ? (size_t)rq->cfg->source_upload_max
+		     : flags & BODY_LARGE ? MAX_LARGE_BODY_BYTES
+					  : MAX_BODY_BYTES;
+	bool wanted = flags & (BODY_JSON | BODY_TEXT | BODY_FILE);
 	char *at;
 
 	if (!takes_body(rq->method))
@@ -133,6 +136,8 @@ static bool read_body(struct request *rq, struct err *e)
 			e, ERR_TOO_LARGE, "too_large", "the body may have at most %zu bytes", max);
 	if (rq->content_length == 0 && (!wanted || (flags & BODY_MAYBE)))
 		return true;
+	if (flags & BODY_FILE)
+		return upload_take(rq, e);
 	if (!check_type(rq, e))
 		return false;
 	at = arena_alloc(rq->a, rq->content_length + 1);
@@ -305,10 +310,12 @@ void route_serve(const struct routes *routes, struct request *rq, struct respons
 
 	log_context("req", rq->id);
 	if (!serve(routes, rq, rs, &key, &e)) {
+		rq->upload.kept = false;
 		response_problem(rq, rs, &e);
 		keep_refusal(rq, rs, key, &e);
 	} else if (streq(rq->method, "GET") || streq(rq->method, "HEAD"))
 		not_modified(rq, rs);
+	upload_drop(rq);
 	log_request(rq, rs, &e);
 	log_context("req", NULL);
 }

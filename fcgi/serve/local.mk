@@ -9,4 +9,5 @@ libnap_a_SOURCES += \
 	%D%/response.c %D%/response.h \
 	%D%/route.c %D%/route.h \
 	%D%/session.c %D%/session.h \
+	%D%/upload.c %D%/upload.h \
 	%D%/wait.c %D%/wait.h

@@ -53,6 +53,11 @@ struct request {
 	json_t *json; /* the body's object; NULL at rows without BODY_JSON, or with BODY_MAYBE and no body */
 	const char *body; /* as sent, terminated; "" if there is none */
 	size_t body_len;
+	/* of a row with BODY_FILE: where the body is (serve/upload.h); path NULL: nowhere */
+	struct {
+		const char *path, *name, *type;
+		bool kept; /* the handler says that what it has written needs it */
+	} upload;
 	const struct route *route;
 	struct faults faults;
 	int client_fd; /* to see whether the client is still there; -1: unknown */

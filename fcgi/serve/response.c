@@ -74,6 +74,7 @@ const struct response_code RESPONSE_CODES[] = {
 	{ "quota_instances", 422, "The quota of instances does not suffice." },
 	{ "quota_apps", 422, "The quota of apps does not suffice." },
 	{ "quota_disk", 422, "The disk quota does not suffice." },
+	{ "disk_full", 507, "The disk of nap's machine is full." },
 	{ "confirm_required", 422, "?confirm= must repeat the name." },
 	{ "idempotency_key_reused", 422, "The Idempotency-Key was used for another body." },
 	{ "rate_limited", 429, "Too many tries; Retry-After tells when." },
@@ -122,7 +123,8 @@ const char *response_reason(int status)
 		{ 413, "Content Too Large" }, { 415, "Unsupported Media Type" },
 		{ 422, "Unprocessable Content" }, { 429, "Too Many Requests" },
 		{ 500, "Internal Server Error" }, { 502, "Bad Gateway" },
-		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" } };
+		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
+		{ 507, "Insufficient Storage" } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
 		if (reasons[i].status == status)

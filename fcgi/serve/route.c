@@ -127,8 +127,8 @@ static void print_flags(unsigned flags, FILE *out)
 		const char *word;
 	} words[] = { { BODY_JSON, "json" }, { BODY_TEXT, "text" }, { BODY_MAYBE, "maybe" },
 		{ ROUTE_LAZY, "lazy" }, { ROUTE_BARE, "bare" }, { ROUTE_BOUND, "bound" },
-		{ ROUTE_INSTANCE, "instance" }, { ROUTE_NO_KEY, "no-key" },
-		{ BODY_LARGE, "large" } };
+		{ ROUTE_INSTANCE, "instance" }, { ROUTE_NO_KEY, "no-key" }, { BODY_LARGE, "large" },
+		{ BODY_FILE, "file" } };
 	const char *mark = "";
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)

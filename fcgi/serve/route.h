@@ -48,6 +48,7 @@ enum route_flag {
 	BODY_COMMAND =
 		512, /* a body that is no UTF-8, or holds a NUL, is told as invalid_command (422) */
 	BODY_LARGE = 256, /* up to MAX_LARGE_BODY_BYTES: a profile, escaped as JSON */
+	BODY_FILE = 1024, /* an archive, in rq->upload: see serve/upload.h */
 };
 
 struct route_doc {

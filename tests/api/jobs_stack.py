@@ -38,7 +38,7 @@ class Jobs(Stack):
     def __init__(self, folder, **settings):
         self.folder, self.children, self.settings, self.stopping = str(folder), [], settings, False
         self.db = self.nginx = self.listener = None
-        for d in ("logs", "git", "tree", "work", "source"):
+        for d in ("logs", "git", "tree", "work", "source", "upload"):
             os.makedirs(os.path.join(self.folder, d), exist_ok=True)
         os.chmod(self.folder, 0o755)
         self.start_db()

@@ -57,7 +57,7 @@ class Stack:
         self.children = []
         self.settings = settings
         self.stopping = False
-        for d in ("run/web", "run/hook", "run/node", "logs", "nginx"):
+        for d in ("run/web", "run/hook", "run/node", "logs", "nginx", "upload"):
             os.makedirs(os.path.join(self.folder, d), exist_ok=True)
         os.chmod(self.folder, 0o755)
         self.port = self.free_port()

@@ -202,6 +202,7 @@ export default {
 
 	"kind.deploy": "Deploy",
 	"kind.push": "Push",
+	"kind.upload": "Upload",
 	"kind.scale": "Scale",
 	"kind.start": "Start",
 	"kind.stop": "Stop",
@@ -212,6 +213,7 @@ export default {
 	"step.fetch": "Get the source",
 	"step.clone": "Get the source",
 	"step.receive": "Receive the push",
+	"step.import": "Read the archive",
 	"step.profile": "Read the profile",
 	"step.release": "Make the release",
 	"step.build": "Build",
@@ -317,6 +319,7 @@ export default {
 	"error.quota_memory": "The memory quota does not suffice.",
 	"error.quota_instances": "The quota of instances does not suffice.",
 	"error.quota_apps": "The quota of apps does not suffice.",
+	"error.disk_full": "The disk of nap's machine is full.",
 	"error.quota_disk": "The disk quota does not suffice.",
 	"error.not_found": "There is no such thing, or it is gone.",
 	"error.precondition_failed": "It was changed meanwhile.",

@@ -202,6 +202,7 @@ export default {
 
 	"kind.deploy": "部署",
 	"kind.push": "推送",
+	"kind.upload": "上传",
 	"kind.scale": "扩缩容",
 	"kind.start": "启动",
 	"kind.stop": "停止",
@@ -212,6 +213,7 @@ export default {
 	"step.fetch": "获取源码",
 	"step.clone": "获取源码",
 	"step.receive": "接收推送",
+	"step.import": "读取归档文件",
 	"step.profile": "读取配置文件",
 	"step.release": "生成版本",
 	"step.build": "构建",
@@ -317,6 +319,7 @@ export default {
 	"error.quota_memory": "内存配额不足。",
 	"error.quota_instances": "实例数配额不足。",
 	"error.quota_apps": "应用数配额不足。",
+	"error.disk_full": "nap 所在机器的磁盘已满。",
 	"error.quota_disk": "磁盘配额不足。",
 	"error.not_found": "找不到该对象，可能已被删除。",
 	"error.precondition_failed": "内容已被他人修改，请重试。",
