@@ -11,7 +11,7 @@ nap_api_SOURCES = fcgi/nap-api.c
 nap_api_LDADD = libnap.a $(JANSSON_LIBS) $(PQ_LIBS) $(SODIUM_LIBS) $(FCGI_LIBS)
 bin_PROGRAMS += nap-worker
 nap_worker_SOURCES = fcgi/nap-worker.c
-nap_worker_LDADD = libnap.a $(JANSSON_LIBS) $(CURL_LIBS) $(PQ_LIBS) $(SODIUM_LIBS)
+nap_worker_LDADD = libnap.a $(JANSSON_LIBS) $(CURL_LIBS) $(PQ_LIBS) $(SODIUM_LIBS) $(ARCHIVE_LIBS)
 bin_PROGRAMS += nap-agent
 nap_agent_SOURCES = fcgi/nap-agent.c
 nap_agent_LDADD = libnap.a $(JANSSON_LIBS) $(MHD_LIBS)
@@ -48,3 +48,15 @@ nap_git_SOURCES += tests/unit/short_lived.c
 nap_hook_SOURCES += tests/unit/short_lived.c
 nap_shell_SOURCES += tests/unit/short_lived.c
 endif
+# The command line; its manual page and completion are told by itself (cli/help.c).
+bin_PROGRAMS += nap
+nap_SOURCES = fcgi/nap.c
+nap_LDADD = libnap.a $(JANSSON_LIBS) $(CURL_LIBS) $(ARCHIVE_LIBS)
+nodist_man_MANS = nap.1
+completiondir = $(datadir)/bash-completion/completions
+nodist_completion_DATA = completion/nap
+CLEANFILES += nap.1 completion/nap
+nap.1: nap$(EXEEXT)
+	$(AM_V_GEN)./nap$(EXEEXT) help --man >$@.tmp && mv $@.tmp $@
+completion/nap: nap$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) completion && ./nap$(EXEEXT) help --completion >$@.tmp && mv $@.tmp $@

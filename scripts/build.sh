@@ -77,7 +77,7 @@ build_copy() {
 		note "unchanged"
 		return
 	fi
-	for f in "$build"/nap-*; do
+	for f in "$build"/nap "$build"/nap-*; do
 		if [ -x "$f" ] && [ ! -d "$f" ]; then
 			if put "$f" "$S/bin/${f##*/}" 755; then n=$((n + 1)); echo "${f##*/}" >>"$S/upgraded"; fi
 		fi
@@ -92,4 +92,24 @@ build_copy() {
 	(cd "$S" && find sql web -type f) | while IFS= read -r f; do [ -e "$top/$f" ] || rm -f "$S/$f"; done
 	cp "$build/built" "$S/copied"
 	note "$([ $n = 0 ] && echo unchanged || echo "$n files new")"
+}
+
+# The command line of this copy: $S/nap, which knows where it is, and ./nap, a link to that of the copy that was started
+# last. What stands there and is no such link is left alone.
+build_command_line() {
+	local at=$listen link=$top/nap quoted
+	quoted=$(printf %q "$S")
+	[ "$at" != 0.0.0.0 ] || at=127.0.0.1
+	echo "http://$at:$port" >"$S/.new"
+	put "$S/.new" "$S/address" || true
+	cat >"$S/.new" <<-END
+		#!/bin/sh
+		# nap's command line, for the copy in this folder; made by ./up
+		NAP_STATE=$quoted exec $quoted/bin/nap "\$@"
+	END
+	put "$S/.new" "$S/nap" 755 || true
+	rm -f "$S/.new"
+	if [ -L "$link" ] || [ ! -e "$link" ]; then
+		[ "$(readlink "$link")" = "$S/nap" ] || ln -sfn "$S/nap" "$link" 2>/dev/null || note "not at $link"
+	fi
 }

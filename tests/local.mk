@@ -3,13 +3,16 @@
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 AM_TESTS_ENVIRONMENT = CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT;
 TESTS = $(check_PROGRAMS)
-LDADD = libnap.a $(CMOCKA_LIBS) $(JANSSON_LIBS) $(CURL_LIBS) $(PQ_LIBS) $(SODIUM_LIBS) $(FCGI_LIBS) $(MHD_LIBS) -lpthread
+LDADD = libnap.a $(CMOCKA_LIBS) $(JANSSON_LIBS) $(CURL_LIBS) $(PQ_LIBS) $(SODIUM_LIBS) $(FCGI_LIBS) $(MHD_LIBS) \
+	$(ARCHIVE_LIBS) -lpthread
 
 if HAVE_CMOCKA
+check_PROGRAMS += test_agent test_applog test_cli test_collect test_gate test_node test_openapi test_options test_profile test_push \
 check_PROGRAMS += test_agent test_applog test_collect test_gate test_keys test_node test_openapi test_options test_profile test_push \
 	test_serve test_source test_sql test_stream test_template test_unit
 test_agent_SOURCES = tests/unit/test_agent.c
 test_applog_SOURCES = tests/unit/test_applog.c
+test_cli_SOURCES = tests/unit/test_cli.c
 test_collect_SOURCES = tests/unit/test_collect.c
 test_collect_CPPFLAGS = $(AM_CPPFLAGS) -DJOURNAL='"$(abs_top_srcdir)/tests/fleet/journal"'
 test_gate_SOURCES = tests/unit/test_gate.c
