@@ -109,10 +109,15 @@ int cli_whoami(struct cli *c)
 	return CLI_OK;
 }
 
+/* its own is told whether or not a nap answers */
 int cli_version(struct cli *c)
 {
 	json_t *there = NULL;
 
+	if (!c->json) {
+		(void)fprintf(c->out.file, "nap %s\n", PACKAGE_VERSION);
+		(void)fflush(c->out.file);
+	}
 	if (*c->url && !rest_get(c, "/version", &there))
 		return c->exit;
 	if (c->json) {
@@ -120,10 +125,8 @@ int cli_version(struct cli *c)
 			json_pack("{s:s, s:O?}", "cli", PACKAGE_VERSION, "server", there);
 
 		(void)rest_print_json(c, both);
-		return CLI_OK;
-	}
-	(void)fprintf(c->out.file, "nap %s\n", PACKAGE_VERSION);
-	if (there)
+	} else if (there) {
 		(void)fprintf(c->out.file, "%s runs %s\n", c->url, rest_text(there, "version"));
+	}
 	return CLI_OK;
 }

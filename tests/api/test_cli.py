@@ -452,6 +452,8 @@ def test_tenants_tokens_and_machines(stack, operator, name, me):
     assert me.good("tokens", "revoke", one["id"]).out == "revoked token %s\n" % one["id"]
     assert me.run("apps", NAP_TOKEN=token).code == 4
     v = me.good("version").out.splitlines()
+    r = me.run("version", NAP_URL="http://127.0.0.1:9")
+    assert (r.code, r.out) == (5, v[0] + "\n") and Cli(me.home).good("version").out == r.out and Cli(me.home).good("--version").out == r.out
     assert v[0].startswith("nap ") and v[1] == "%s runs %s" % (stack.url, v[0][4:])
 
 
@@ -479,6 +481,32 @@ def test_the_doctor_finds_faults_and_says_what_to_do(stack, operator, me):
         stack.sql(sql)
         assert found()[check]["state"] == "fault", check
     stack.sql(healthy)
+    assert found(NAP_TOKEN="nap_none")["credential"]["state"] == "fault"
+    between = Lossy(stack.port, date="Mon, 30 Nov 2020 10:00:00 GMT")
+    assert found(NAP_URL=between.url)["clock"]["state"] == "warning"
+    between.close()
+    # an operation that nobody takes; with a worker it is taken
+    stack.kill(stack.work)
+    waits = stack.submit(stack.app("waits", tenant="admin"), "stop")
+    stack.sql("UPDATE operation SET created_at = now() - interval '5 minutes' WHERE id = %d" % waits)
+    item = found()["workers"]
+    assert item["state"] == "fault" and "./up --detach" in item["todo"], item
+    stack.work = stack.worker()
+    stack.ended(waits)
+    assert found()["workers"]["state"] == "ok"
+    # on the machine itself: what has no runsv, and rights
+    state = os.path.join(operator.home, "state")
+    write(state, address=stack.url.encode(), **{"service/web/run": b"", "admin-token": stack.admin.encode()})
+    os.chmod(state + "/service/web/run", 0o755)
+    there = found(NAP_STATE=state)
+    assert there["services"]["detail"] == "these do not run: web" and there["rights"]["state"] == "fault", there
+    assert there["disk"]["state"] in ("ok", "warning", "fault") and there["git"]["state"] == "ok"
+    subprocess.run(["sh", "-ec", there["rights"]["todo"].partition(":")[2]], check=True)
+    assert found(NAP_STATE=state)["rights"]["state"] == "ok"
+    # the operator's token of that folder, for that address alone
+    alone = Cli(operator.home)
+    assert alone.good("whoami", NAP_STATE=state).out.startswith("admin (admin)")
+    assert alone.run("whoami", NAP_STATE=state, NAP_URL="http://127.0.0.1:9").code == 4
     r = operator.run("doctor", NAP_URL="http://127.0.0.1:9")
     assert r.code == 1 and r.rows["address"][1] == "fault" and "\naddress: start it: ./up --detach" in r.out
 
@@ -486,9 +514,10 @@ def test_the_doctor_finds_faults_and_says_what_to_do(stack, operator, me):
 # What is lost on the way -------------------------------------------------------------------------------------------
 
 class Lossy:
-    """Stands between: loses the answer of each first request of a key, and says 503 once before that."""
+    """Stands between: loses the answer of each first request of a key, and says 503 once before that. date: what it says
+    instead of the answer's"""
 
-    def __init__(self, port):
+    def __init__(self, port, date=None):
         self.tries = []
         outer = self
 
@@ -518,9 +547,10 @@ class Lossy:
                 if key and turn == 2:
                     self.connection.close()          # it took effect, and nobody hears of it
                     return
-                self.send_response(r.status)
+                self.send_response_only(r.status)
+                self.send_header("Date", date or r.headers["Date"])
                 for k, v in r.headers.items():
-                    if k not in ("Transfer-Encoding", "Content-Length", "Connection"):
+                    if k not in ("Transfer-Encoding", "Content-Length", "Connection", "Date"):
                         self.send_header(k, v)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
