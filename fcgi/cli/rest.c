@@ -84,25 +84,29 @@ static int exit_of(long status)
 								 : CLI_REFUSED;
 }
 
-/* of an app that does not exist: the one that was perhaps meant */
-static const char *near_app(struct cli *c, const char *path)
+/* of an app or a group that does not exist: the one that was perhaps meant */
+static const char *near_name(struct cli *c, const char *path)
 {
-	struct rest_request rq = { .path = "/apps?limit=1000", .may_miss = true };
+	const char *kind = starts_with(path, "/apps/")	   ? "/apps"
+			   : starts_with(path, "/groups/") ? "/groups"
+							   : NULL;
+	struct rest_request rq = { .may_fail = true };
 	struct rest_answer an;
 	const char **names, *name;
-	const json_t *items, *app;
+	const json_t *items, *one;
 	size_t i, n = 0;
-	int exit = c->exit;
 
-	if (!starts_with(path, "/apps/") || !rest_call(c, &rq, &an)) {
-		c->exit = exit;
+	if (!kind)
 		return NULL;
-	}
+	rq.path = arena_printf(&c->a, "%s?limit=1000", kind);
+	if (!rest_call(c, &rq, &an))
+		return NULL;
 	items = json_object_get(an.json, "items");
 	names = arena_alloc(&c->a, (json_array_size(items) + 1) * sizeof *names);
-	json_array_foreach (items, i, app)
-		names[n++] = rest_text(app, "name");
-	name = arena_strndup(&c->a, path + 6, strcspn(path + 6, "/?"));
+	json_array_foreach (items, i, one)
+		names[n++] = rest_text(one, "name");
+	path += strlen(kind) + 1;
+	name = arena_strndup(&c->a, path, strcspn(path, "/?"));
 	for (i = 0; i < n; i++)
 		if (streq(names[i], name)) /* it is there: something of it is not */
 			return NULL;
@@ -113,7 +117,7 @@ static void tell_problem(struct cli *c, const char *path, const struct rest_answ
 {
 	const char *detail = rest_text(an->json, "detail"), *code = rest_text(an->json, "code");
 	const char *id = rest_text(an->json, "instance"), *hint = rest_text(an->json, "suggestion");
-	const char *near = an->status == 404 ? near_app(c, path) : NULL;
+	const char *near = an->status == 404 ? near_name(c, path) : NULL;
 	const json_t *row;
 	size_t i;
 

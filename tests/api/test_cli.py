@@ -368,6 +368,8 @@ def test_similar_apps_and_their_results(stack, me):
     assert lines[0].split(",")[0] == "name" and "seed" in lines[0].split(",") and len(lines) == 5
     assert me.good("results", "model", "--sort", "seed", "--desc").rows["model_3"][2] == "3"
     assert me.run("similar", "model", "./x {1..2000}").code == 4
+    r = me.run("results", "mode")
+    assert r.code == 3 and 'did you mean "model"?' in r.err, r
     me.good("group", "scale", "model", "2")
     me.good("group", "stop", "model")
     assert me.run("group", "destroy", "model").code == 2
