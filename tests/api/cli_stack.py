@@ -1,12 +1,15 @@
 """The command line on a light stack: nginx, nap-api, nap-stream and nap-worker with a private PostgreSQL; jobs_stack's leader.
 
 Cli.run() runs the real nap with pipes, Cli.typed() on a terminal of its own."""
+import fcntl
 import json
 import os
 import pty
 import re
 import select
+import struct
 import subprocess
+import termios
 import time
 
 import serve_stack
@@ -96,13 +99,11 @@ class Cli:
 
     def typed(self, *words, answers=(), columns=80, **env):
         """On a terminal: standard input, output and error are one. answers: (prompt, what is typed)."""
+        path, argv, env = program("nap"), ["nap", *words], {**self.env, "TERM": "xterm", **env}
         pid, fd = pty.fork()
         if pid == 0:
-            os.execve(program("nap"), ["nap", *words], {**self.env, "TERM": "xterm", **env})
-        import fcntl
-        import struct
-        import termios
-        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            os.execve(path, argv, env)
         seen, answers, end = "", list(answers), time.monotonic() + 90
         while True:
             assert time.monotonic() < end, seen
