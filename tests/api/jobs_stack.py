@@ -46,7 +46,13 @@ class Jobs(Stack):
         self.sql("CREATE TABLE test_mode (name text PRIMARY KEY, state text)")
         self.tenant("acme")
         self.leading = True
-        threading.Thread(target=self.lead, daemon=True).start()
+        self.leader = threading.Thread(target=self.lead, daemon=True)
+        self.leader.start()
+
+    def close(self):
+        self.stopping = True
+        self.leader.join(20)                            # it uses the session that is closed next
+        super().close()
 
     def lead(self):
         while not self.stopping:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import tarfile
 
 import pytest
 
@@ -264,6 +265,27 @@ def test_a_worker_that_is_killed_is_replaced_and_the_deploy_goes_on(jobs, step):
     o = jobs.ended(id)
     assert o["state"] == "succeeded", (o, jobs.steps(id))
     assert jobs.value("SELECT count(*) || ' ' || max(number) FROM release WHERE app_id = %d" % app) == "1 1"
+
+
+@pytest.mark.parametrize("step", ["import", "start"])
+def test_an_archive_is_kept_until_its_operation_is_over(jobs, step):
+    """whichever worker ends it"""
+    name, file = "sent-" + step, jobs.path("upload/" + "c" * 32)
+    jobs.repository(name, dict(WEB, noise="x" * 1000000, own=step))
+    with tarfile.open(file, "w") as t:
+        t.add(jobs.path("source/" + name), "", filter=lambda m: None if ".git" in m.name else m)
+    app = jobs.app(name)
+    jobs.leading = False
+    id = jobs.submit(app, "upload", {"file": "c" * 32, "type": "application/x-tar"})
+    wait_until(lambda: step + ":" in jobs.steps(id), 60)
+    jobs.kill(jobs.children[-1])
+    assert os.path.exists(file)
+    jobs.leading = True
+    jobs.worker()
+    o = jobs.ended(id)
+    assert (o["state"], o["attempt"]) == ("succeeded", 2), (o, jobs.steps(id))
+    assert jobs.value("SELECT count(*) || ' ' || max(kind) FROM release WHERE app_id = %d" % app) == "1 upload"
+    wait_until(lambda: not os.path.exists(file))
 
 
 def test_term_gives_the_operation_back_at_once(jobs):
