@@ -59,7 +59,10 @@ static bool value_fits(struct request *rq, const char *name, const json_t *value
 	return !wrong;
 }
 
-/* {"value"?: text, "secret"?: bool}: without a value the old one stays */
+/*
+ * {"value"?: text, "secret"?: bool}: without a value the old one stays; but a secret is never told again, so one that is
+ * to be none needs a new one.
+ */
 static void change_entry(struct request *rq, json_t *env, const char *name, const json_t *to)
 {
 	json_t *value = json_object_get(to, "value"), *mark = json_object_get(to, "secret");
@@ -74,10 +77,12 @@ static void change_entry(struct request *rq, json_t *env, const char *name, cons
 	if (mark && !json_is_boolean(mark))
 		fault_add(&rq->faults, arena_printf(rq->a, "%s.secret", name), "wrong_type",
 			"must be true or false");
-	if (!value)
+	if (!value && !(secret(old) && json_is_false(mark)))
 		value = json_object_get(old, "value");
 	if (!value)
-		fault_add(&rq->faults, name, "required", "has no value yet");
+		fault_add(&rq->faults, name, "required",
+			old ? "is secret: what is to be shown needs a new value"
+			    : "has no value yet");
 	else if (value_fits(rq, name, value))
 		(void)json_object_set_new(env, name,
 			json_pack("{s:O, s:b}", "value", value, "secret",

@@ -294,6 +294,8 @@ def test_variables_are_set_taken_away_and_hidden(me):
     # what GET tells can be sent back: nothing changes, nothing runs
     assert me.call("PATCH", "/apps/web/env", a.json).status == 200
     assert me.call("PATCH", "/apps/web/env", {}).status == 200
+    # a secret is not told by making it none
+    assert faults(me.call("PATCH", "/apps/web/env", {"KEY": {"secret": False}})) == {"KEY": "required"}
     assert len(me.get("/operations").json["items"]) == 1
     assert me.call("PATCH", "/apps/web/env", {"A": "x"}, headers={"If-Match": '"1"'}).status == 412
 
