@@ -14,6 +14,15 @@ static void read_after(struct request *rq, struct event_position *ret)
 			"must be the id of an event, or the \"next\" of an earlier answer");
 }
 
+static void read_order(struct request *rq, bool *ret_down)
+{
+	const char *order = request_query(rq, "order");
+
+	*ret_down = order && streq(order, "desc");
+	if (order && !*ret_down && !streq(order, "asc"))
+		fault_add(&rq->faults, "order", "invalid_value", "must be asc or desc");
+}
+
 static void write_page(struct response *rs, const struct event_page *page)
 {
 	struct buf *b = list_begin(rs);
@@ -36,10 +45,13 @@ static void write_page(struct response *rs, const struct event_page *page)
 static bool events_get(struct request *rq, struct response *rs, struct err *e)
 {
 	int64_t wait = wait_asked(rq, MAX_LONG_POLL_S);
-	struct event_query q = { .app = request_query(rq, "app"), .limit = 50 };
+	struct event_query q = {
+		.app = request_query(rq, "app"), .kind = request_query(rq, "kind"), .limit = 50
+	};
 	struct event_page page = { 0 };
 
 	read_after(rq, &q.after);
+	read_order(rq, &q.down);
 	(void)request_query_i64(rq, "limit", 1, MAX_LIST, &q.limit);
 	if (rq->caller.app_name) { /* a token bound to an app hears of that one */
 		if (q.app && !streq(q.app, rq->caller.app_name))
@@ -48,7 +60,7 @@ static bool events_get(struct request *rq, struct response *rs, struct err *e)
 	}
 	if (!faults_end(&rq->faults, e) || !event_list(rq->db, &q, &page, e))
 		return false;
-	if (wait && db_rows(page.rows) == 0)
+	if (wait && !q.down && db_rows(page.rows) == 0)
 		response_again(rs, "nap_event", NULL, wait);
 	write_page(rs, &page);
 	PQclear(page.rows);
@@ -58,6 +70,6 @@ static bool events_get(struct request *rq, struct response *rs, struct err *e)
 static const struct route events_routes[] = {
 	{ "GET", "/events", ACCESS_READ, ROUTE_BOUND, events_get,
 		.doc = { "Everything that changed, oldest first; text/event-stream follows",
-			.answer = "[Event]", .query = "app after limit wait" } },
+			.answer = "[Event]", .query = "app kind order after limit wait" } },
 };
 ROUTE_TABLE(events);

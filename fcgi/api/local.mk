@@ -1,4 +1,5 @@
 libnap_a_SOURCES += \
+	%D%/account.c \
 	%D%/app.h %D%/app_body.c %D%/app_change.c %D%/apps.c \
 	%D%/engine.c \
 	%D%/env.c \

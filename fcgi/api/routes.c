@@ -1,6 +1,7 @@
 #include "api/routes.h"
 
 static const struct route_table *const TABLES[] = {
+	&account_table,
 	&app_change_table,
 	&apps_table,
 	&engine_table,

@@ -12,6 +12,7 @@
 #define ROUTE_TABLE(name) \
 	const struct route_table name##_table = { name##_routes, ARRAY_SIZE(name##_routes) }
 
+extern const struct route_table account_table;
 extern const struct route_table app_change_table;
 extern const struct route_table apps_table;
 extern const struct route_table engine_table;

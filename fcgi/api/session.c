@@ -3,7 +3,6 @@
  */
 #include "api/routes.h"
 
-#include "base/log.h"
 #include "model/address.h"
 #include "serve/session.h"
 #include "store/session.h"
@@ -71,27 +70,11 @@ static void set_cookie(struct request *rq, struct response *rs, const char *valu
 			starts_with(rq->cfg->url, "https:") ? "; Secure" : ""));
 }
 
-static bool must_pause(struct response *rs, int seconds, struct err *e)
-{
-	rs->retry_after = seconds;
-	return err_set(e, ERR_BUSY, "rate_limited",
-		"too many failed sign-ins from this address: try again in %d s", seconds);
-}
-
-static bool refuse(struct request *rq, const struct sign_in *in, struct err *e)
-{
-	struct err fault;
-
-	if (!session_failed(rq->db, in->tenant, rq->address, &fault))
-		LOG(WARNING, "session.failed", KV("error", fault.detail));
-	return err_set(e, ERR_AUTH, "sign_in_failed", "tenant or password is wrong");
-}
-
 /* without a transaction: hashing takes its time, and a failure is to be counted although the request fails */
 static bool session_create(struct request *rq, struct response *rs, struct err *e)
 {
 	struct sign_in in = { 0 };
-	struct session_look look;
+	struct session_look look = { 0 };
 	char cookie[CREDENTIAL_SIZE], csrf[CREDENTIAL_SIZE];
 	const char *agent = request_header(rq, "User-Agent");
 	json_t *body;
@@ -99,13 +82,12 @@ static bool session_create(struct request *rq, struct response *rs, struct err *
 	if ((request_header(rq, "Sec-Fetch-Site") || request_header(rq, "Origin")) &&
 		!session_same_origin(rq, e))
 		return false;
-	if (!body_decode(rq, SIGN_IN, ARRAY_SIZE(SIGN_IN), &in, e) ||
-		!session_look(rq->db, rq->a, in.tenant, rq->address, &look, e))
+	if (!body_decode(rq, SIGN_IN, ARRAY_SIZE(SIGN_IN), &in, e))
 		return false;
-	if (look.pause_s)
-		return must_pause(rs, look.pause_s, e);
-	if (!password_is(look.password_hash, in.password))
-		return refuse(rq, &in, e);
+	if (!session_password(rq->db, rq->a, in.tenant, rq->address, in.password, &look, e)) {
+		rs->retry_after = look.pause_s;
+		return false;
+	}
 	credential_secret(cookie);
 	credential_secret(csrf);
 	if (!session_make(rq->db, in.tenant, rq->address, look.tenant, cookie, csrf,

@@ -229,12 +229,10 @@ bool request_page_id(struct request *rq, int64_t *ret_limit, int64_t *ret_below,
 
 	if (!request_page(rq, ret_limit, &after, e))
 		return false;
-	if (after && !parse_i64(after, 1, INT64_MAX, &below)) {
+	if (after && !parse_i64(after, 1, INT64_MAX, &below))
 		fault_add(&rq->faults, "after", "invalid_value", "is no cursor of this list");
-		return faults_end(&rq->faults, e);
-	}
 	*ret_below = below;
-	return true;
+	return faults_end(&rq->faults, e);
 }
 
 bool request_if_match(const struct request *rq, int64_t version, struct err *e)

@@ -40,24 +40,53 @@ SQL(EVENT_HORIZON,
 	"SELECT h.xmin::text AS xmin, EXISTS (SELECT 1 FROM event e WHERE e.txid >= h.xmin) AS later "
 	"FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin) h");
 
+/* clang-format off */
+#define EVENT_ROWS \
+	"SELECT e.txid::text AS txid, e.id, coalesce(t.name, '') AS tenant, e.app, e.kind, e.actor, e.data, " \
+	DB_US("e.at") " AS at_us FROM event e LEFT JOIN tenant t ON t.id = e.tenant_id " \
+	"WHERE e.txid < pg_snapshot_xmin(pg_current_snapshot()) AND ($3::text IS NULL OR e.app = $3) " \
+	"AND ($5::text IS NULL OR e.kind = $5 OR split_part(e.kind, '.', 1) = $5) "
+/* clang-format on */
+
 SQL(EVENT_AFTER,
-	"SELECT e.txid::text AS txid, e.id, coalesce(t.name, '') AS tenant, e.app, e.kind, e.actor, e.data, " DB_US(
-		"e.at") " AS at_us FROM event e LEFT JOIN tenant t ON t.id = e.tenant_id "
-			"WHERE (e.txid, e.id) > ($1::xid8, $2::bigint) "
-			"AND e.txid < pg_snapshot_xmin(pg_current_snapshot()) "
-			"AND ($3::text IS NULL OR e.app = $3) ORDER BY e.txid, e.id LIMIT $4");
+	EVENT_ROWS "AND (e.txid, e.id) > ($1::xid8, $2::bigint) ORDER BY e.txid, e.id LIMIT $4");
+SQL(EVENT_BEFORE, EVENT_ROWS
+	"AND (e.txid, e.id) < ($1::xid8, $2::bigint) ORDER BY e.txid DESC, e.id DESC LIMIT $4");
+
+/* the first ones before the place, or before now */
+static bool list_down(
+	struct db *db, const struct event_query *q, struct event_page *ret, struct err *e)
+{
+	struct event_position from = q->after;
+	struct event_page page = { 0 };
+
+	if (from.txid == 0)
+		from.txid = INT64_MAX;
+	if (!db_query(db, &page.rows, e, EVENT_BEFORE, I64(from.txid), I64(from.id), q->app,
+		    I64(q->limit), q->kind))
+		return false;
+	page.full = db_rows(page.rows) >= q->limit;
+	if (page.full)
+		page.next = event_at(page.rows, db_rows(page.rows) - 1);
+	*ret = page;
+	return true;
+}
 
 bool event_list(struct db *db, const struct event_query *q, struct event_page *ret, struct err *e)
 {
 	const struct db_ask ask[] = {
 		{ EVENT_AS, { I64(q->as ? q->as->tenant : 0), q->as ? q->as->role : "" }, 2 },
 		{ EVENT_HORIZON, { NULL }, 0 },
-		{ EVENT_AFTER, { I64(q->after.txid), I64(q->after.id), q->app, I64(q->limit) }, 4 },
+		{ EVENT_AFTER,
+			{ I64(q->after.txid), I64(q->after.id), q->app, I64(q->limit), q->kind },
+			5 },
 	};
 	size_t skip = q->as ? 0 : 1, n = ARRAY_SIZE(ask) - skip;
 	PGresult *r[ARRAY_SIZE(ask)];
 	struct event_page page = { 0 };
 
+	if (q->down)
+		return list_down(db, q, ret, e);
 	if (!db_pipeline(db, ask + skip, n, r, e))
 		return false;
 	if (q->as)

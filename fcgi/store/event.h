@@ -40,7 +40,9 @@ struct event_reader {
 struct event_query {
 	const struct event_reader *as; /* NULL: the open transaction has said it */
 	const char *app;	       /* NULL: all apps */
-	struct event_position after;   /* { 0, 0 }: from the oldest */
+	const char *kind;	     /* "app.created", or "app" for all that begin so; NULL: all */
+	struct event_position after; /* { 0, 0 }: from the oldest, or from the newest down */
+	bool down; /* newest first, and after is where to go on below; within a transaction only */
 	int64_t limit;
 };
 

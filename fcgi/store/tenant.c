@@ -74,15 +74,48 @@ SQL(UPDATE,
 	"quota_disk = coalesce(nullif($6::bigint, -1), quota_disk), "
 	"disabled_at = CASE $7::integer WHEN 0 THEN NULL WHEN 1 THEN coalesce(disabled_at, now()) ELSE disabled_at END, "
 	"updated_at = now() WHERE id = $1");
-SQL(SESSIONS_END, "SELECT nap_sessions_end($1, 0)");
+SQL(SESSIONS_END, "SELECT nap_sessions_end($1, $2)");
+
+/* who knew the old password is signed out; keep: the session that changed it, 0: none */
+static bool end_sessions(struct db *db, int64_t id, int64_t keep, struct err *e)
+{
+	return db_exec(db, NULL, e, SESSIONS_END, I64(id), I64(keep));
+}
 
 bool tenant_update(struct db *db, int64_t id, const struct tenant_change *c, struct err *e)
 {
 	if (!db_exec(db, NULL, e, UPDATE, I64(id), c->password_hash, I64(c->memory),
 		    I64(c->instances), I64(c->apps), I64(c->disk), I64(c->disabled)))
 		return false;
-	/* who knew the old password is signed out */
-	return !c->password_hash || db_exec(db, NULL, e, SESSIONS_END, I64(id));
+	return !c->password_hash || end_sessions(db, id, 0, e);
+}
+
+const struct row_field ACCOUNT_FIELDS[] = {
+	{ "name", ROW_TEXT },
+	{ "role", ROW_TEXT },
+	{ "language", ROW_TEXT },
+	{ "created_at", ROW_TIME },
+};
+const size_t ACCOUNT_FIELDS_N = ARRAY_SIZE(ACCOUNT_FIELDS);
+
+SQL(ACCOUNT, "SELECT name, role, language, " DB_US(
+		     "created_at") " AS created_at FROM tenant WHERE id = $1");
+
+bool tenant_account(struct db *db, int64_t id, PGresult **ret, struct err *e)
+{
+	return db_query(db, ret, e, ACCOUNT, I64(id));
+}
+
+SQL(ACCOUNT_CHANGE,
+	"UPDATE tenant SET language = coalesce($2, language), password_hash = coalesce($3, password_hash), "
+	"updated_at = now() WHERE id = $1");
+
+bool tenant_account_change(struct db *db, int64_t id, const char *language,
+	const char *password_hash, int64_t keep, struct err *e)
+{
+	if (!db_exec(db, NULL, e, ACCOUNT_CHANGE, I64(id), language, password_hash))
+		return false;
+	return !password_hash || end_sessions(db, id, keep, e);
 }
 
 SQL(REMOVE, "SELECT nap_tenant_remove($1)");

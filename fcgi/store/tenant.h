@@ -36,6 +36,16 @@ struct tenant_change {
 NODISCARD bool tenant_update(
 	struct db *db, int64_t id, const struct tenant_change *c, struct err *e);
 
+/* name, role, language, created_at: what a tenant sees of itself */
+extern const struct row_field ACCOUNT_FIELDS[];
+extern const size_t ACCOUNT_FIELDS_N;
+
+/* one row, of ACCOUNT_FIELDS */
+NODISCARD bool tenant_account(struct db *db, int64_t id, PGresult **ret, struct err *e);
+/* NULL: as it is. A new password ends all sessions but that of id keep. */
+NODISCARD bool tenant_account_change(struct db *db, int64_t id, const char *language,
+	const char *password_hash, int64_t keep, struct err *e);
+
 /* ERR_CONFLICT "tenant_not_empty" while it has apps */
 NODISCARD bool tenant_remove(struct db *db, int64_t id, struct err *e);
 

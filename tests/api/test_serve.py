@@ -418,6 +418,78 @@ def test_a_new_password_signs_everybody_out(api):
     assert sign_in(api, "another horse", "moved").status == 201
 
 
+def signed_in(api, tenant, password="correct horse"):
+    a = sign_in(api, password, tenant)
+    assert a.status == 201, a
+    return {"Cookie": a.headers["Set-Cookie"].split(";")[0], "X-CSRF-Token": a.json["csrf"], "Sec-Fetch-Site": "same-origin",
+            "User-Agent": "x"}
+
+
+def test_one_changes_the_own_password_and_ends_the_other_sessions(api):
+    api.call("POST", "/tenants", {"name": "self", "password": "correct horse"}, api.admin)
+    here, there = signed_in(api, "self"), signed_in(api, "self")
+    patch = lambda body: api.call("PATCH", "/account", body, headers=here)  # noqa: E731
+    p = problem(patch({"password": "short", "language": "fr"}), 422, "validation_failed")
+    assert sorted((e["field"], e["code"]) for e in p["errors"]) == [
+        ("language", "invalid_value"), ("password", "invalid_value")]
+    p = problem(patch({"password": "battery staple"}), 422, "validation_failed")
+    assert [(e["field"], e["code"]) for e in p["errors"]] == [("current_password", "required")]
+    p = problem(patch({"password": "battery staple", "current_password": "wrong horse"}), 422, "validation_failed")
+    assert [(e["field"], e["code"]) for e in p["errors"]] == [("current_password", "invalid_value")]
+    # a guess is a failed sign-in
+    assert api.sql("SELECT count FROM login_failure WHERE name = 'self'") == "1"
+    api.sql("UPDATE login_failure SET count = 9, last_at = now() + interval '100 seconds' WHERE name = 'self'")
+    a = patch({"password": "battery staple", "current_password": "correct horse"})
+    problem(a, 429, "rate_limited")
+    assert int(a.headers["Retry-After"]) >= 1
+    api.sql("DELETE FROM login_failure WHERE name = 'self'")
+    assert api.call("GET", "/quota", headers=there).status == 200
+    a = patch({"password": "battery staple", "current_password": "correct horse", "language": "zh-CN"})
+    assert a.status == 200 and (a.json["name"], a.json["role"], a.json["language"]) == ("self", "tenant", "zh-CN")
+    problem(api.call("GET", "/quota", headers=there), 401, "unauthenticated")
+    assert api.call("GET", "/account", headers=here).json == a.json
+    problem(sign_in(api, tenant="self"), 401, "sign_in_failed")
+    assert sign_in(api, "battery staple", "self").status == 201
+    problem(api.call("PATCH", "/account", {"language": "en"}, api.iwanna), 403, "session_only")
+
+
+def test_open_sessions_are_listed_and_ended(api, person):
+    here, there = signed_in(api, "person"), signed_in(api, "person")
+    items = api.call("GET", "/sessions?limit=2", headers=here).json["items"]
+    assert [s["current"] for s in items] == [False, True]
+    assert items[0]["user_agent"] == "" and items[0]["address"] == "127.0.0.1" and items[0]["expires_at"] > items[0]["created_at"]
+    assert api.call("DELETE", "/sessions/" + items[0]["id"], headers=here).status == 204
+    problem(api.call("GET", "/quota", headers=there), 401, "unauthenticated")
+    problem(api.call("DELETE", "/sessions/" + items[0]["id"], headers=here), 404, "not_found")
+    problem(api.call("DELETE", "/sessions/" + items[1]["id"], token=api.iwanna), 404, "not_found")
+    api.sql("UPDATE session SET expires_at = now() - interval '1 second' WHERE id = " + items[0]["id"])
+    assert items[0]["id"] not in {s["id"] for s in api.call("GET", "/sessions", headers=here).json["items"]}
+
+
+def test_the_audit_tells_of_sign_ins_tokens_and_tenants_newest_first(api):
+    api.call("POST", "/tenants", {"name": "seen", "password": "correct horse"}, api.admin)
+    here = signed_in(api, "seen")
+    session = api.call("GET", "/sessions", headers=here).json["items"][0]["id"]
+    token = api.call("POST", "/tokens", {"name": "ci", "scopes": ["read"]}, headers=here).json["id"]
+    assert api.call("DELETE", "/tokens/" + token, headers=here).status == 204
+    api.call("PATCH", "/tenants/seen", {"quota": {"apps": 3}}, api.admin)
+    mine = lambda query="": api.call("GET", "/events?order=desc" + query, headers=here).json  # noqa: E731
+    wait_until(lambda: len(mine()["items"]) == 5)
+    events = mine()["items"]
+    assert [e["kind"] for e in events] == ["tenant.changed", "token.revoked", "token.created", "session.started", "tenant.created"]
+    assert events[0]["data"] == {"name": "seen", "by": "admin", "changed": ["quota"]}
+    assert events[1]["data"] == {"id": token, "name": "ci", "scopes": ["read"]} and events[1]["actor"] == "session:" + session
+    assert events[3]["data"] == {"id": session, "address": "127.0.0.1"}
+    # in pages downwards, by kind, and the same ones upwards
+    page = mine("&limit=2")
+    rest = mine("&limit=50&after=" + page["next"])
+    assert page["items"] + rest["items"] == events and rest["next"] is None
+    assert [e["kind"] for e in mine("&kind=token")["items"]] == ["token.revoked", "token.created"]
+    assert [e["kind"] for e in mine("&kind=token.created")["items"]] == ["token.created"]
+    assert api.call("GET", "/events?order=asc&kind=session", headers=here).json["items"] == [events[3]]
+    problem(api.call("GET", "/events?order=up", headers=here), 422, "validation_failed")
+
+
 def test_failed_sign_ins_slow_down_and_never_lock(api):
     api.call("POST", "/tenants", {"name": "slow", "password": "correct horse"}, api.admin)
     same = [sign_in(api, "wrong horse", "slow") for _ in range(5)]

@@ -62,8 +62,10 @@ class Row:
                 self.me.end_operations()
             if path.startswith("/operations"):
                 self.id = operation
-        self.path = (path.replace("{app}", self.app).replace("{id}", self.id).replace("{n}", "1").replace("{i}", "1")
-                     .replace("{tenant}", self.me.name).replace("{group}", "web").replace("{path}", "1/x").replace("{host}", "git.example.org"))
+        if path.startswith("/sessions"):
+            self.id = stack.sql("INSERT INTO session (tenant_id, hash, csrf_hash, expires_at) SELECT id, sha256(random()::text::bytea), "
+                                "'', now() + interval '1 hour' FROM tenant WHERE name = '%s' RETURNING id" % self.me.name).split()[0]
+        self.path = self.path_of(path)
         if method == "DELETE":
             self.path += "?confirm=" + (self.me.name if "{tenant}" in path else self.app)
         if method == "DELETE" and "{tenant}" in path:
@@ -74,12 +76,16 @@ class Row:
         if row["x-access"] == "session" or path == "/session":
             self.sign_in(stack)
 
+    def path_of(self, path):
+        return (path.replace("{app}", self.app).replace("{id}", self.id).replace("{n}", "1").replace("{i}", "1")
+                .replace("{tenant}", self.me.name).replace("{group}", "web").replace("{path}", "1/x").replace("{host}", "git.example.org"))
+
     def sign_in(self, stack):
         """the example's tenant has the example's password; and a browser's session of it"""
         if stack.sql("SELECT count(*) FROM tenant WHERE name = 'iwanna'") == "0":
             a = stack.call("POST", "/tenants", {"name": "iwanna", "password": "correct horse"}, stack.admin)
             assert a.status == 201, a
-        if self.method == "DELETE":
+        if self.row["x-access"] == "session":
             a = stack.call("POST", "/session", {"tenant": "iwanna", "password": "correct horse"})
             self.token = None
             self.headers = {"Cookie": a.headers["Set-Cookie"].split(";")[0], "X-CSRF-Token": a.json["csrf"],
