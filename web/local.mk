@@ -16,14 +16,21 @@ nobase_dist_pkgdata_DATA = \
 	web/js/keys.js \
 	web/js/main.js \
 	web/js/names.js \
-	web/js/pages/activity.js \
+	web/js/pages/account.js \
+	web/js/pages/account/password.js \
+	web/js/pages/account/sessions.js \
+	web/js/pages/account/tokens.js \
 	web/js/pages/app.js \
+	web/js/pages/app/access.js \
+	web/js/pages/app/env.js \
 	web/js/pages/app/logs.js \
 	web/js/pages/app/operations.js \
 	web/js/pages/app/overview.js \
 	web/js/pages/app/releases.js \
 	web/js/pages/app/settings.js \
 	web/js/pages/apps.js \
+	web/js/pages/audit.js \
+	web/js/pages/compare.js \
 	web/js/pages/deploy.js \
 	web/js/pages/first.js \
 	web/js/pages/group.js \
@@ -31,9 +38,12 @@ nobase_dist_pkgdata_DATA = \
 	web/js/pages/home.js \
 	web/js/pages/machines.js \
 	web/js/pages/signin.js \
+	web/js/pages/tenants.js \
+	web/js/preferences.js \
 	web/js/quota.js \
 	web/js/resource.js \
 	web/js/router.js \
+	web/js/save.js \
 	web/js/scope.js \
 	web/js/session.js \
 	web/js/stream.js \
@@ -42,6 +52,7 @@ nobase_dist_pkgdata_DATA = \
 	web/js/theme.js \
 	web/js/ui/badge.js \
 	web/js/ui/dialog.js \
+	web/js/ui/event.js \
 	web/js/ui/frame.js \
 	web/js/ui/icons.js \
 	web/js/ui/menu.js \
@@ -49,6 +60,8 @@ nobase_dist_pkgdata_DATA = \
 	web/js/ui/operation.js \
 	web/js/ui/parts.js \
 	web/js/ui/plot.js \
+	web/js/ui/selection.js \
 	web/js/ui/similar.js \
 	web/js/ui/stepper.js \
+	web/js/ui/tabs.js \
 	web/openapi.json

@@ -1,6 +1,8 @@
 // The only place that talks to /api/v1. Every request carries the CSRF token: the cookie alone
 // proves nothing to the server.
 
+import { saveBlob } from "./save.js";
+
 const BASE = new URL("api/v1", document.baseURI).pathname;
 const CSRF = "nap.csrf";
 
@@ -120,12 +122,7 @@ export async function get(path, query, signal) {
 
 /** The cookie alone proves nothing: a file is fetched, and then saved. */
 export async function save(path, name, query) {
-	const { data } = await call("GET", path, { query, blob: true });
-	const a = document.createElement("a");
-	a.href = URL.createObjectURL(data);
-	a.download = name;
-	a.click();
-	setTimeout(() => URL.revokeObjectURL(a.href), 1000);
+	saveBlob((await call("GET", path, { query, blob: true })).data, name);
 }
 
 /** All pages of a list. */

@@ -13,6 +13,7 @@ export function bytes(n) {
 	const digits = (v, max) =>
 		new Intl.NumberFormat(lang(), { maximumFractionDigits: max }).format(v);
 	if (n === 0) return "0 MiB";
+	if (n < 1024) return `${n} B`;
 	if (n < MIB / 10) return `${digits(n / 1024, 0)} KiB`;
 	if (n < 10 * MIB) return `${digits(n / MIB, 1)} MiB`;
 	if (n < 10 * 1024 * MIB) return `${digits(n / MIB, 0)} MiB`;

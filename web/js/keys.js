@@ -7,7 +7,7 @@ import { invalidate } from "./scope.js";
 import { button } from "./ui/parts.js";
 import { closeFrom, dialog } from "./ui/dialog.js";
 
-const places = { h: "#/", a: "#/apps", g: "#/groups", m: "#/machines", o: "#/activity" };
+const places = { h: "#/", a: "#/apps", g: "#/groups", m: "#/machines", o: "#/audit", c: "#/account" };
 let open = false;
 let after = 0; // until when the second key of "g x" counts
 
@@ -37,7 +37,8 @@ const rows = [
 	[["g", "a"], "nav.apps"],
 	[["g", "g"], "nav.groups"],
 	[["g", "m"], "nav.machines"],
-	[["g", "o"], "nav.activity"],
+	[["g", "o"], "nav.audit"],
+	[["g", "c"], "nav.account"],
 	[["n"], "deploy"],
 	[["?"], "keys.help"],
 ];

@@ -4,15 +4,19 @@ import { Problem } from "./api.js";
 import { h, render } from "./h.js";
 import { t } from "./i18n.js";
 import { keysView, listen } from "./keys.js";
-import { activityPage } from "./pages/activity.js";
+import { accountPage } from "./pages/account.js";
 import { appPage } from "./pages/app.js";
 import { appsPage } from "./pages/apps.js";
+import { auditPage } from "./pages/audit.js";
+import { comparePage } from "./pages/compare.js";
 import { deployPage } from "./pages/deploy.js";
 import { groupPage } from "./pages/group.js";
 import { groupsPage } from "./pages/groups.js";
 import { homePage } from "./pages/home.js";
 import { machinesPage } from "./pages/machines.js";
 import { signInAgain, signInPage } from "./pages/signin.js";
+import { tenantsPage } from "./pages/tenants.js";
+import { followAccount } from "./preferences.js";
 import { current, route } from "./router.js";
 import { drawWith, invalidate, makeScope } from "./scope.js";
 import { resume, session } from "./session.js";
@@ -20,6 +24,7 @@ import { startHub } from "./stream.js";
 import { frame } from "./ui/frame.js";
 import { dropNotices, noticesView } from "./ui/notices.js";
 import { card, empty, pageHead, problemMessage } from "./ui/parts.js";
+import { showCurrentTab } from "./ui/tabs.js";
 
 route("/", homePage);
 route("/apps", appsPage);
@@ -28,7 +33,10 @@ route("/groups", groupsPage);
 route("/groups/:group", groupPage);
 route("/deploy", deployPage);
 route("/machines", machinesPage);
-route("/activity", activityPage);
+route("/audit/:tab?", auditPage);
+route("/compare", comparePage);
+route("/account", accountPage);
+route("/tenants", tenantsPage);
 
 const root = document.getElementById("app");
 let page = null;
@@ -53,6 +61,7 @@ function open() {
 	if (moved) dropNotices();
 	draw();
 	if (moved && !document.querySelector("dialog[open]")) {
+		showCurrentTab();
 		scrollTo(0, 0);
 		document.getElementById("main")?.scrollTo(0, 0);
 		// A change of tab keeps the focus on the tab.
@@ -65,6 +74,7 @@ function draw() {
 		if (!streaming) {
 			streaming = true;
 			startHub(invalidate);
+			followAccount();
 		}
 		return open();
 	}
@@ -92,5 +102,6 @@ async function start() {
 drawWith(draw);
 listen(() => page);
 addEventListener("hashchange", open);
+addEventListener("resize", invalidate); // plots
 setInterval(invalidate, 5000); // relative times
 start();

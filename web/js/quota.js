@@ -7,8 +7,8 @@ import { t } from "./i18n.js";
 import { resource } from "./resource.js";
 import { meter } from "./ui/parts.js";
 
-const parts = ["memory", "instances", "apps", "disk"];
-const sized = { memory: true, disk: true };
+export const quotaParts = ["memory", "instances", "apps", "disk"];
+export const sized = { memory: true, disk: true };
 
 export function quotaResource(scope) {
 	return resource(scope, (signal) => get("/quota", null, signal), {
@@ -21,7 +21,7 @@ export function quotaMeters(quota) {
 	return h(
 		"div",
 		{ class: "meters" },
-		parts
+		quotaParts
 			.filter((p) => quota[p])
 			.map((p) => {
 				const { used = 0, limit } = quota[p];

@@ -13,18 +13,23 @@ import { menu } from "../ui/menu.js";
 import { going, operationChip, operationsOf, watch } from "../ui/operation.js";
 import { button, card, empty, pageHead, pending, stale, when } from "../ui/parts.js";
 import { similarDialog } from "../ui/similar.js";
+import { tabs } from "../ui/tabs.js";
 import { address } from "./apps.js";
+import { accessTab } from "./app/access.js";
+import { envTab } from "./app/env.js";
 import { logsTab } from "./app/logs.js";
 import { operationsTab } from "./app/operations.js";
 import { overviewTab } from "./app/overview.js";
 import { releasesTab } from "./app/releases.js";
 import { settingsTab } from "./app/settings.js";
 
-const tabs = [
+const parts = [
 	["", "tab.overview", overviewTab],
 	["logs", "tab.logs", logsTab],
 	["releases", "tab.releases", releasesTab],
 	["operations", "tab.operations", operationsTab],
+	["env", "tab.env", envTab],
+	["access", "tab.access", accessTab],
 	["settings", "tab.settings", settingsTab],
 ];
 
@@ -62,7 +67,7 @@ export function appPage(scope, { params, query }) {
 	if (query.get("operation")) follow({ id: query.get("operation"), kind: "deploy", state: "queued", steps: [] });
 
 	const wanted = params.tab || "";
-	const [, , make] = tabs.find(([id]) => id === wanted) || tabs[0];
+	const [, , make] = parts.find(([id]) => id === wanted) || parts[0];
 	const tab = make(context);
 
 	function operation() {
@@ -122,12 +127,10 @@ export function appPage(scope, { params, query }) {
 					h("span", null, t("app.changed"), " ", when(a.updated_at)),
 				),
 				stale(app),
-				h(
-					"nav",
-					{ class: "tabs", "aria-label": t("tabs") },
-					tabs.map(([id, key]) =>
-						h("a", { key: id, href: id ? href("apps", name, id) : href("apps", name), "aria-current": id === wanted ? "page" : null }, t(key)),
-					),
+				tabs(
+					t("tabs"),
+					parts.map(([id, key]) => ({ id, text: t(key), href: id ? href("apps", name, id) : href("apps", name) })),
+					wanted,
 					wanted !== "" && now && going(now) && operationChip(now, href("apps", name)),
 				),
 				h("div", { class: "stack", key: "tab-" + wanted }, tab.view(a, now)),

@@ -1,24 +1,27 @@
 // The list of apps.
 
-import { act, canStart, canStop, destroy, gone } from "../actions.js";
+import { act, bulkActions, canStart, canStop, destroy, destroyAll, gone } from "../actions.js";
 import { appList } from "../apps.js";
 import { middle } from "../format.js";
 import { h } from "../h.js";
 import { t } from "../i18n.js";
 import { href, rewrite } from "../router.js";
 import { invalidate } from "../scope.js";
+import { session } from "../session.js";
 import { appBadge } from "../ui/badge.js";
 import { destroyDialog } from "../ui/dialog.js";
 import { icon } from "../ui/icons.js";
 import { menu } from "../ui/menu.js";
 import { button, card, empty, pageHead, pending, stale, table, when } from "../ui/parts.js";
+import { selection } from "../ui/selection.js";
 import { firstDeploy } from "./first.js";
 
 const states = ["running", "starting", "degraded", "failed", "stopped", "finished", "empty", "deleting"];
 
 export function appsPage(scope, { query }) {
 	const apps = appList(scope);
-	const filter = { q: query.get("q") || "", state: query.get("state") || "" };
+	const filter = { q: query.get("q") || "", state: query.get("state") || "", group: query.get("group") || "" };
+	const chosen = selection((a) => a.name);
 	let asking = null;
 
 	function set(part, value) {
@@ -37,6 +40,13 @@ export function appsPage(scope, { query }) {
 		asking.open();
 	}
 
+	/** Of several: what is typed is the tenant's own name. */
+	function askAll(list) {
+		const names = list.map((a) => a.name);
+		asking = destroyManyDialog(names, session.tenant);
+		asking.open();
+	}
+
 	return {
 		title: () => t("nav.apps"),
 		keys: { "/": () => document.getElementById("q")?.focus() },
@@ -48,8 +58,11 @@ export function appsPage(scope, { query }) {
 			const rows = apps.data.filter(
 				(a) =>
 					(!filter.state || a.state === filter.state) &&
+					(!filter.group || a.group === filter.group) &&
 					(!q || a.name.includes(q) || (a.url || "").toLowerCase().includes(q) || (a.group || "").includes(q)),
 			);
+			const groups = [...new Set(apps.data.map((a) => a.group))].sort();
+			const picked = chosen.of(rows);
 			return [
 				head,
 				stale(apps),
@@ -71,11 +84,21 @@ export function appsPage(scope, { query }) {
 						h("option", { value: "" }, t("apps.all")),
 						states.map((s) => h("option", { key: s, value: s }, t("state." + s))),
 					),
+					groups.length > 1 &&
+						h(
+							"select",
+							{ class: "input", key: "group", "aria-label": t("apps.group"), value: filter.group, onChange: (e) => set("group", e.target.value) },
+							h("option", { value: "" }, t("apps.group.all")),
+							groups.map((g) => h("option", { key: g, value: g }, g)),
+						),
 				),
 				card(
 					null,
 					rows.length
-						? table(t("nav.apps"), columns(), rows, (a) => a.name)
+						? [
+								chosen.bar(rows, bulkActions(picked, () => askAll(picked))),
+								table(t("nav.apps"), [chosen.column(rows), ...columns()], rows, (a) => a.name),
+							]
 						: empty(
 								t("apps.none"),
 								t("apps.none.text"),
@@ -83,6 +106,7 @@ export function appsPage(scope, { query }) {
 									onClick: () => {
 										set("q", "");
 										set("state", "");
+										set("group", "");
 									},
 								}),
 							),
@@ -137,6 +161,19 @@ export function lost(app) {
 		t("destroy.lost.source"),
 		...(app.address ? [t("destroy.lost.address", { address: app.address })] : []),
 	];
+}
+
+const NAMED = 8;
+
+/** word: what is typed to confirm it. */
+export function destroyManyDialog(names, word) {
+	return destroyDialog({
+		name: word,
+		title: () => t("bulk.destroy.title", { n: names.length }),
+		lost: () => [...names.slice(0, NAMED), ...(names.length > NAMED ? [t("similar.more", { n: names.length - NAMED })] : []), t("bulk.destroy.lost")],
+		doText: () => t("bulk.destroy.do", { n: names.length }),
+		run: () => destroyAll(names),
+	});
 }
 
 export function address(a) {

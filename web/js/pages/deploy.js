@@ -10,7 +10,7 @@ import { go, href } from "../router.js";
 import { invalidate } from "../scope.js";
 import { session } from "../session.js";
 import { icon } from "../ui/icons.js";
-import { button, explain, field, pageHead, problemMessage } from "../ui/parts.js";
+import { button, faultText, field, pageHead, problemMessage } from "../ui/parts.js";
 
 const fields = ["url", "ref", "name", "command", "memory", "scale", "profile"];
 
@@ -110,8 +110,7 @@ export function deployPage(scope, { query }) {
 		for (const f of problem.errors || []) {
 			const part = fields.includes(f.field) ? f.field : null;
 			if (!part) continue;
-			const said = explain({ code: f.code, detail: f.detail, status: 422 });
-			state.faults[part] = said.detail ? [said.text, " ", said.detail] : said.text;
+			state.faults[part] = faultText(f);
 		}
 		if (problem.status === 409 && problem.code === "name_taken") {
 			state.faults.name = t("deploy.name.taken", { name: name() });

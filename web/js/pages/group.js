@@ -1,12 +1,12 @@
 // One group: what its members were given and what they came to.
 
-import { post } from "../actions.js";
+import { bulkActions, post } from "../actions.js";
 import { call, get, save, segment } from "../api.js";
 import { duration, middle } from "../format.js";
 import { h } from "../h.js";
 import { t } from "../i18n.js";
 import { resource } from "../resource.js";
-import { href } from "../router.js";
+import { go, href } from "../router.js";
 import { invalidate } from "../scope.js";
 import { badge } from "../ui/badge.js";
 import { destroyDialog } from "../ui/dialog.js";
@@ -14,8 +14,11 @@ import { menu } from "../ui/menu.js";
 import { notice } from "../ui/notices.js";
 import { operationCard, watch } from "../ui/operation.js";
 import { button, card, empty, pageHead, pending, stale, table } from "../ui/parts.js";
+import { selection } from "../ui/selection.js";
 import { similarDialog } from "../ui/similar.js";
 import { plot } from "../ui/plot.js";
+import { destroyManyDialog } from "./apps.js";
+import { compareHref } from "./compare.js";
 import { groupBadges } from "./groups.js";
 
 const SHOWN = 200;
@@ -38,6 +41,8 @@ export function groupPage(scope, { params }) {
 	const extend = similarDialog({ path: path + "/extend", name, group: name });
 	const ask = destroyDialog({ name, lost: () => [t("group.lost", { n: group.data?.members || 0 }), t("destroy.lost.source")], run: destroy });
 	const view = { sort: null, down: false, filters: {}, x: null, y: null, all: false };
+	const chosen = selection((m) => m.name);
+	let asking = null;
 	let shown = null;
 
 	function follow(operation) {
@@ -114,9 +119,26 @@ export function groupPage(scope, { params }) {
 		};
 	}
 
+	function selected(rows) {
+		const picked = chosen.of(rows);
+		const destroyThem = () => {
+			asking = destroyManyDialog(picked.map((m) => m.name), name);
+			asking.open();
+		};
+		return chosen.bar(
+			rows,
+			bulkActions(
+				picked,
+				destroyThem,
+				button(t("compare"), { key: "compare", small: true, id: "bulk-compare", disabled: picked.length !== 2, title: t("compare.two"), onClick: () => go(compareHref([picked[0].name, 1], [picked[1].name, 1])) }),
+			),
+		);
+	}
+
 	function tableCard(data) {
 		const columns = columnsOf(data);
 		const rows = rowsOf(data, columns);
+		const there = view.all ? rows : rows.slice(0, SHOWN);
 		const best = view.sort ? rows[0] : null;
 		const filters = Object.entries(view.filters);
 		return card(
@@ -128,15 +150,17 @@ export function groupPage(scope, { params }) {
 						{ class: "card-body row wrap" },
 						filters.map(([id, v]) => button(t("group.filtered", { name: columns.find((c) => c.id === id)?.name || id, value: v }), { key: id, small: true, onClick: () => (delete view.filters[id], invalidate()) }, "close")),
 					),
+				selected(there),
 				table(
 					t("group.members"),
 					[
+						chosen.column(there),
 						{ key: "name", name: t("col.name"), cell: (m) => [h("a", { class: "name nowrap", href: href("apps", m.name), title: m.name }, middle(m.name, 28)), best === m ? h("span", { class: "chip best" }, t("group.best")) : null] },
 						{ key: "state", name: t("col.state"), cell: (m) => badge(m.wave === "held" ? "waiting" : m.state) },
 						{ key: "command", name: t("command"), wide: true, cell: (m) => h("span", { class: "mono", title: m.command }, middle(m.command || "", 40)) },
 						...columns.map((c) => resultColumn(c, best)),
 					],
-					view.all ? rows : rows.slice(0, SHOWN),
+					there,
 					(m) => m.name,
 				),
 				!view.all && rows.length > SHOWN && h("div", { class: "card-body" }, button(t("group.all", { n: rows.length }), { onClick: () => ((view.all = true), invalidate()) })),
@@ -202,6 +226,7 @@ export function groupPage(scope, { params }) {
 				plotCard(results.data),
 				extend.view(),
 				ask.view(),
+				asking?.view(),
 			];
 		},
 	};

@@ -1,9 +1,9 @@
 // Machines and units, as the engine tells them.
 
 import { all } from "../api.js";
-import { ago, middle } from "../format.js";
+import { ago, bytes, middle } from "../format.js";
 import { h } from "../h.js";
-import { t } from "../i18n.js";
+import { has, t } from "../i18n.js";
 import { resource } from "../resource.js";
 import { invalidate } from "../scope.js";
 import { session } from "../session.js";
@@ -11,6 +11,11 @@ import { badge } from "../ui/badge.js";
 import { card, empty, pageHead, pending, stale, table } from "../ui/parts.js";
 
 const OLD = 30000;
+
+/** A word of systemd or fleet in the reader's language, where it is known. */
+const word = (w) => (!w ? "–" : has("unit." + w) ? t("unit." + w) : w);
+
+const shown = (key, value) => `${key}=${key === "memory" && /^\d+$/.test(value) ? bytes(Number(value)) : value}`;
 
 export function machinesPage(scope) {
 	const machines = resource(scope, (signal) => all("/machines", null, signal), { every: 10000 });
@@ -50,7 +55,7 @@ export function machinesPage(scope) {
 									key: "meta",
 									name: t("col.metadata"),
 									wide: true,
-									cell: (m) => h("span", { class: "mono small" }, Object.entries(m.metadata || {}).map(([k, v]) => `${k}=${v}`).join("  ") || "–"),
+									cell: (m) => h("span", { class: "mono small" }, Object.entries(m.metadata || {}).map(([k, v]) => shown(k, v)).join("  ") || "–"),
 								},
 							],
 							machines.data.items,
@@ -94,10 +99,10 @@ export function machinesPage(scope) {
 								{
 									key: "name",
 									name: t("unit"),
-									cell: (u) => [h("span", { class: "mono unit", title: u.name }, middle(u.name, 72)), h("span", { class: "under" }, t("units.wanted", { state: u.desired_state || "–" }))],
+									cell: (u) => [h("span", { class: "mono unit", title: u.name }, middle(u.name, 72)), h("span", { class: "under" }, t("units.wanted", { state: word(u.desired_state) }))],
 								},
-								{ key: "desired", name: t("col.wanted"), wide: true, cell: (u) => h("span", { class: "mono" }, u.desired_state || "–") },
-								{ key: "active", name: t("col.state"), cell: (u) => (u.active_state ? badge(u.active_state, u.active_state) : h("span", { class: "muted" }, t("units.unknown"))) },
+								{ key: "desired", name: t("col.wanted"), wide: true, cell: (u) => h("span", { title: u.desired_state }, word(u.desired_state)) },
+								{ key: "active", name: t("col.state"), cell: (u) => (u.active_state ? badge(u.active_state, word(u.active_state)) : h("span", { class: "muted" }, t("units.unknown"))) },
 								{ key: "sub", name: t("col.sub"), wide: true, cell: (u) => h("span", { class: "mono" }, u.sub_state || "–") },
 								{ key: "machine", name: t("machine"), wide: true, cell: (u) => (u.machine ? h("span", { class: "mono", title: u.machine }, u.machine.slice(0, 8)) : "–") },
 							],

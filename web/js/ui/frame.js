@@ -2,14 +2,13 @@
 
 import { ago } from "../format.js";
 import { h } from "../h.js";
-import { keepLang, lang, languages, t } from "../i18n.js";
+import { lang, languages, t } from "../i18n.js";
+import { setLanguage, setTheme, theme, themes } from "../preferences.js";
 import { loading } from "../resource.js";
-import { invalidate } from "../scope.js";
 import { session, signOut } from "../session.js";
 import { hub } from "../stream.js";
 import { icon } from "./icons.js";
-import { notice } from "./notices.js";
-import { button, explain, iconButton, message } from "./parts.js";
+import { button, iconButton, message, refused } from "./parts.js";
 import { menu } from "./menu.js";
 
 const places = [
@@ -17,44 +16,25 @@ const places = [
 	["#/apps", "apps", "nav.apps"],
 	["#/groups", "groups", "nav.groups"],
 	["#/machines", "machines", "nav.machines"],
-	["#/activity", "activity", "nav.activity"],
+	["#/audit", "activity", "nav.audit"],
+	["#/tenants", "tenants", "nav.tenants", "admin"],
 ];
 
 export function brand() {
 	return h("a", { class: "brand", href: "#/" }, h("img", { src: "icon.svg", alt: "" }), "nap");
 }
 
-const themes = ["system", "light", "dark"];
 const themeIcons = { system: "system", light: "sun", dark: "moon" };
 
-function theme() {
-	return document.documentElement.dataset.theme || "system";
-}
-
-function nextTheme() {
-	const to = themes[(themes.indexOf(theme()) + 1) % themes.length];
-	if (to === "system") {
-		delete document.documentElement.dataset.theme;
-		localStorage.removeItem("nap.theme");
-	} else {
-		document.documentElement.dataset.theme = to;
-		localStorage.setItem("nap.theme", to);
-	}
-	invalidate();
-}
-
-function nextLanguage() {
-	keepLang(otherLanguage()[0]);
-	invalidate();
-}
-
+const nextTheme = () => setTheme(themes[(themes.indexOf(theme()) + 1) % themes.length]);
+const nextLanguage = () => setLanguage(otherLanguage()[0]);
 const otherLanguage = () => languages.find(([code]) => code !== lang());
 
 async function leave() {
 	try {
 		await signOut();
 	} catch (e) {
-		notice("bad", explain(e).text, e.requestId);
+		refused(e);
 	}
 }
 
@@ -99,7 +79,7 @@ export function frame(path, content) {
 				h(
 					"ul",
 					null,
-					places.map(([to, ic, key]) =>
+					places.filter(([, , , role]) => !role || role === session.role).map(([to, ic, key]) =>
 						h("li", { key: to }, h("a", { href: to, "aria-current": here(to) ? "page" : null }, icon(ic), h("span", null, t(key)))),
 					),
 				),
@@ -111,7 +91,7 @@ export function frame(path, content) {
 				h(
 					"div",
 					{ class: "me" },
-					h("strong", null, session.tenant),
+					h("a", { href: "#/account", title: t("nav.account"), "aria-current": path === "/account" ? "page" : null }, session.tenant),
 					session.role === "admin" && h("span", { class: "muted" }, " · ", t("role.admin")),
 				),
 				h("div", { class: "row" }, switches(), iconButton("leave", t("signout"), { onClick: leave, id: "signout" })),
@@ -126,6 +106,8 @@ export function frame(path, content) {
 				"me",
 				t("nav.account"),
 				[
+					{ text: t("nav.account"), href: "#/account" },
+					null,
 					{ text: name, run: nextLanguage },
 					{ text: t("theme.next." + theme()), run: nextTheme },
 					null,

@@ -4,12 +4,14 @@ import { h } from "../h.js";
 import { t } from "../i18n.js";
 import { invalidate } from "../scope.js";
 import { icon } from "./icons.js";
+import { more, requestId } from "./parts.js";
 
 let items = [];
 let count = 0;
 
-export function notice(look, text, detail) {
-	const item = { id: ++count, look, text, detail };
+/** problem: {detail, id}: what the server said, and which request it was. */
+export function notice(look, text, problem = {}) {
+	const item = { id: ++count, look, text, problem };
 	items = [...items.filter((i) => i.text !== text), item].slice(-4);
 	if (look !== "bad") setTimeout(() => drop(item), 6000);
 	invalidate();
@@ -34,7 +36,7 @@ export function noticesView() {
 				"div",
 				{ class: "message", "data-look": i.look, key: i.id },
 				icon(i.look === "ok" ? "check" : i.look === "info" ? "info" : "alert"),
-				h("div", { class: "body" }, h("p", null, i.text), i.detail && h("p", { class: "muted small" }, i.detail)),
+				h("div", { class: "body" }, h("p", null, i.text), more(i.problem.detail), requestId(i.problem.id)),
 				h(
 					"button",
 					{ type: "button", class: "button plain small", "aria-label": t("close"), title: t("close"), onClick: () => drop(i) },

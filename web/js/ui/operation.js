@@ -8,7 +8,8 @@ import { resource } from "../resource.js";
 import { badge } from "./badge.js";
 import { shape } from "./icons.js";
 import { notice } from "./notices.js";
-import { button, explain, when } from "./parts.js";
+import { button, explain, more, refused, when } from "./parts.js";
+import { reasonText } from "./reason.js";
 
 export const going = (o) => o.state === "queued" || o.state === "running" || o.state === "receiving";
 
@@ -53,7 +54,7 @@ async function cancel(o) {
 		await call("POST", `/operations/${segment(o.id)}/cancel`, { body: {} });
 		notice("info", t("operation.cancelling"));
 	} catch (e) {
-		notice("bad", explain(e).text, e.requestId);
+		refused(e);
 	}
 }
 
@@ -82,7 +83,7 @@ export function faultView(o) {
 		"div",
 		{ class: "fault-text" },
 		h("p", null, text),
-		detail && h("p", { class: "muted small" }, detail),
+		more(detail),
 		lines && lines.length > 0 && h("pre", { class: "lines", tabindex: 0, "aria-label": t("operation.lines") }, lines.map((l) => (typeof l === "string" ? l : l.message)).join("\n")),
 	);
 }
@@ -112,7 +113,7 @@ export function operationCard(o) {
 			h("h2", null, kindText(o)),
 			operationBadge(o),
 			o.state === "queued" && o.position > 1 && h("span", { class: "muted" }, t("operation.position", { n: o.position })),
-			going(o) && o.waiting && h("span", { class: "muted" }, o.waiting),
+			going(o) && o.waiting && h("span", { class: "muted" }, reasonText(o.waiting)),
 			going(o) && o.total > 0 && h("span", { class: "muted num" }, t("operation.of", { a: o.done || 0, b: o.total })),
 			h(
 				"div",

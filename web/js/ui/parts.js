@@ -2,7 +2,7 @@
 
 import { ago, exact } from "../format.js";
 import { h } from "../h.js";
-import { has, lang, t } from "../i18n.js";
+import { has, lang, t, tx } from "../i18n.js";
 import { icon } from "./icons.js";
 import { notice } from "./notices.js";
 
@@ -42,6 +42,27 @@ export function explain(problem) {
 	return { text: detail || t("error.other", { status: problem.status || "?" }), detail: "" };
 }
 
+/** What the server said in English, where the reader's language has only a sentence for its kind. */
+export function more(detail) {
+	if (!detail) return null;
+	return h("details", { class: "more" }, h("summary", null, icon("chevron", 12), t("error.detail")), h("p", { class: "muted small", lang: "en" }, detail));
+}
+
+/** The text of a fault at a field: {field, code, detail} of a 422. */
+export function faultText(f) {
+	const { text, detail } = explain(f);
+	return detail ? [text, more(detail)] : text;
+}
+
+/** A request that failed, where there is no place for it on the page. */
+export function refused(e, text = explain(e).text) {
+	notice("bad", text, { detail: explain(e).detail, id: e.requestId });
+}
+
+export function requestId(id) {
+	return id ? h("p", { class: "muted small" }, tx("error.request", { id: h("span", { class: "mono" }, id) })) : null;
+}
+
 export function problemMessage(problem, retry) {
 	const { text, detail } = explain(problem);
 	return h(
@@ -52,8 +73,8 @@ export function problemMessage(problem, retry) {
 			"div",
 			{ class: "body" },
 			h("p", null, text),
-			detail && h("p", { class: "muted small" }, detail),
-			problem.requestId && h("p", { class: "muted small mono" }, t("error.request", { id: problem.requestId })),
+			more(detail),
+			requestId(problem.requestId),
 		),
 		retry && button(t("retry"), { small: true, onClick: retry }),
 	);
@@ -102,9 +123,9 @@ export function card(title, body, ...actions) {
 	);
 }
 
-/** columns: {key, name, n?, wide?, cell(row), act?}. */
+/** columns: {key, name, n?, wide?, cell(row), act?, pick?}; n: numbers, act: the menu at the end, pick: boxes to tick. */
 export function table(caption, columns, rows, keyOf) {
-	const cls = (c) => [c.n && "n", c.wide && "wide", c.act && "act"].filter(Boolean).join(" ") || null;
+	const cls = (c) => [c.n && "n", c.wide && "wide", c.act && "act", c.pick && "picks"].filter(Boolean).join(" ") || null;
 	return h(
 		"div",
 		{ class: "table-wrap" },

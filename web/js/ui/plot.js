@@ -3,7 +3,7 @@
 import { h } from "../h.js";
 import { t } from "../i18n.js";
 
-const W = 640;
+const WIDE = 640;
 const H = 260;
 const EDGE = { left: 56, right: 12, top: 28, bottom: 34 };
 
@@ -27,6 +27,8 @@ const short = (v) => (Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 1e-3) ? v.
 
 export function plot(points, xName, yName) {
 	if (points.length === 0) return h("p", { class: "muted" }, t("plot.none"));
+	// As wide as there is room for, so that its letters keep their size on a phone.
+	const W = Math.max(280, Math.min(WIDE, innerWidth - 60));
 	const xs = span(points.map((p) => p.x));
 	const ys = span(points.map((p) => p.y));
 	const px = (v) => EDGE.left + ((v - xs[0]) / (xs[1] - xs[0])) * (W - EDGE.left - EDGE.right);

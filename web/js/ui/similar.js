@@ -1,6 +1,6 @@
 // "Deploy similar": another command, or a template of many, and below it what the server would make of it.
 
-import { call, segment } from "../api.js";
+import { call } from "../api.js";
 import { bytes, middle, number } from "../format.js";
 import { h } from "../h.js";
 import { t } from "../i18n.js";
@@ -8,7 +8,7 @@ import { go, href } from "../router.js";
 import { invalidate } from "../scope.js";
 import { closeFrom, dialog } from "./dialog.js";
 import { notice } from "./notices.js";
-import { button, explain, field, meter, problemMessage, table } from "./parts.js";
+import { button, faultText, field, meter, problemMessage, table } from "./parts.js";
 
 const FIRST = 5;
 const LAST = 2;
@@ -79,7 +79,7 @@ export function similarDialog({ path, name, group }) {
 
 	const fault = () => {
 		const own = state.problem?.errors?.find((f) => f.field === "command");
-		return own ? own.detail : null;
+		return own ? faultText(own) : null;
 	};
 
 	return {

@@ -6,7 +6,7 @@ import { t } from "../i18n.js";
 import { invalidate } from "../scope.js";
 import { icon } from "./icons.js";
 import { notice } from "./notices.js";
-import { explain } from "./parts.js";
+import { refused } from "./parts.js";
 
 export const MOST = 500;
 
@@ -39,7 +39,7 @@ export function stepper({ app, seen, max, onChange }) {
 				}
 				state.wanted = null;
 				if (e.status === 412) notice("warn", t("scale.changed", { n: seen.instances() ?? "?" }));
-				else notice("bad", explain(e).text, explain(e).detail || e.requestId);
+				else refused(e);
 				break;
 			}
 			again = false;

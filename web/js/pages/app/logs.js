@@ -5,6 +5,7 @@ import { get, segment } from "../../api.js";
 import { clock, exact } from "../../format.js";
 import { h } from "../../h.js";
 import { t } from "../../i18n.js";
+import { saveText } from "../../save.js";
 import { invalidate } from "../../scope.js";
 import { follow as followStream } from "../../stream.js";
 import { button } from "../../ui/parts.js";
@@ -149,11 +150,7 @@ export function logsTab({ scope, name }) {
 	async function download() {
 		const page = await get(`/apps/${segment(name)}/logs`, { instance: state.instance, lines: 1000 }, scope.signal);
 		const text = page.items.map((l) => `${l.time} ${l.instance ?? "-"} ${l.message}\n`).join("");
-		const a = document.createElement("a");
-		a.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-		a.download = `${name}.log`;
-		a.click();
-		setTimeout(() => URL.revokeObjectURL(a.href), 1000);
+		saveText(text, `${name}.log`);
 	}
 
 	const take = (el) => {

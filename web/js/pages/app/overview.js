@@ -13,7 +13,9 @@ import { badge } from "../../ui/badge.js";
 import { menu } from "../../ui/menu.js";
 import { operationCard } from "../../ui/operation.js";
 import { button, card, empty, message, pending, problemMessage, stale, table, when } from "../../ui/parts.js";
+import { reasonText } from "../../ui/reason.js";
 import { MOST, stepper } from "../../ui/stepper.js";
+import { compareHref } from "../compare.js";
 
 export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
 	const instances = resource(scope, (signal) => get(`/apps/${segment(name)}/instances`, { limit: 1000 }, signal), {
@@ -141,6 +143,7 @@ export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
 				t("instances"),
 				rows.length === 0 ? empty(t("instances.none"), t(a.state === "stopped" ? "instances.stopped" : a.desired_instances > 0 ? "instances.later" : "instances.zero")) : table(t("instances"), columns(a), rows, (i) => `${i.number}-${i.release || ""}`),
 				rows.length > 1 && button(t("outputs.compare"), { small: true, id: "compare", disabled: same.busy, onClick: compare }),
+				rows.length > 1 && h("a", { class: "button small", href: compareHref([name, rows[0].number], [name, rows[1].number]) }, t("compare.beside")),
 				a.release && button(t("files.download"), { small: true, id: "files", onClick: () => save(`/apps/${segment(name)}/files.tar`, name + "-files.tar") }),
 			),
 		);
@@ -152,7 +155,7 @@ export function overviewTab({ scope, name, app, scale, quota, mine, follow }) {
 			{
 				key: "state",
 				name: t("col.state"),
-				cell: (i) => [badge(i.state, exitText(i)), i.reason && h("div", { class: "muted small" }, i.reason)],
+				cell: (i) => [badge(i.state, exitText(i)), i.reason && h("div", { class: "muted small" }, reasonText(i.reason))],
 			},
 			{ key: "release", name: t("release"), n: true, wide: true, cell: (i) => (i.release ? "v" + i.release : "–") },
 			{ key: "machine", name: t("machine"), wide: true, cell: (i) => (i.machine ? h("span", { class: "mono", title: i.machine }, i.machine.slice(0, 8)) : "–") },

@@ -6,6 +6,7 @@ import { h } from "../../h.js";
 import { t } from "../../i18n.js";
 import { resource } from "../../resource.js";
 import { badge } from "../../ui/badge.js";
+import { actorText } from "../../ui/event.js";
 import { button, card, empty, pending, stale, table, when } from "../../ui/parts.js";
 
 export function releasesTab({ scope, name, mine, follow }) {
@@ -38,7 +39,7 @@ export function releasesTab({ scope, name, mine, follow }) {
 								cell: (r) => (badge(number(r) === a.release ? "live" : r.state)),
 							},
 							{ key: "commit", name: t("commit"), wide: true, cell: (r) => (r.commit ? h("span", { class: "mono", title: r.commit }, r.commit.slice(0, 10)) : "–") },
-							{ key: "by", name: t("col.who"), wide: true, cell: (r) => r.created_by || r.by || "–" },
+							{ key: "by", name: t("col.who"), wide: true, cell: (r) => (r.created_by ? actorText(r.created_by) : "–") },
 							{ key: "command", name: t("command"), wide: true, cell: (r) => (r.command ? h("span", { class: "mono cut", title: r.command }, r.command) : "–") },
 							{ key: "when", name: t("col.when"), n: true, wide: true, cell: (r) => when(r.created_at) },
 							{

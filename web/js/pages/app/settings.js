@@ -1,10 +1,10 @@
-// Access by git, and the end of an app.
+// The end of an app.
 
 import { destroy, gone } from "../../actions.js";
 import { h } from "../../h.js";
 import { t } from "../../i18n.js";
 import { destroyDialog } from "../../ui/dialog.js";
-import { button, card, copyable } from "../../ui/parts.js";
+import { button } from "../../ui/parts.js";
 import { lost } from "../apps.js";
 
 export function settingsTab({ name, follow, app }) {
@@ -17,16 +17,6 @@ export function settingsTab({ name, follow, app }) {
 	return {
 		view(a) {
 			return [
-				card(
-					t("access"),
-					h(
-						"div",
-						{ class: "card-body stack" },
-						h("p", { class: "muted" }, t("access.text")),
-						a.git_http && h("div", { class: "field" }, h("h3", null, t("access.http")), copyable("git clone " + a.git_http, t("access.http"))),
-						a.git_ssh && h("div", { class: "field" }, h("h3", null, t("access.ssh")), copyable("git clone " + a.git_ssh, t("access.ssh"))),
-					),
-				),
 				h(
 					"section",
 					{ class: "card danger-zone" },
