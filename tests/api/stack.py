@@ -107,6 +107,7 @@ class Nap:
 
     def __init__(self, folder, **settings):
         self.state = os.path.join(folder, "s")
+        self.password = None
         self.port, self.ssh_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("NAP_") or k == "NAP_BUILD"}
@@ -121,7 +122,8 @@ class Nap:
 
     def start(self):
         assert self.up("--detach") == 0, self.said
-        self.password = (re.search(r"password (\S+)", self.said) or [None, None])[1]
+        first = re.search(r"password (\S+)", self.said)    # told once, by the first start
+        self.password = first[1] if first else self.password
 
     def stop(self):
         assert self.up("--stop") == 0, self.said
