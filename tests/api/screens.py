@@ -86,6 +86,14 @@ for (const e of all('table')) {
 for (const e of all('ul, ol')) if ([...e.children].some((c) => c.tagName !== 'LI')) say('list of other things', e);
 for (const e of all('dl')) if ([...e.children].some((c) => !['DT', 'DD', 'DIV'].includes(c.tagName))) say('dl of other things', e);
 
+// A link within a sentence is seen without its colour; what scrolls can be reached by keys
+for (const e of all('p > a')) if (e.parentElement.textContent.trim() !== e.textContent.trim() && !getComputedStyle(e).textDecorationLine.includes('underline')) say('link only by colour', e);
+for (const e of all('*')) {
+    const { overflowX, overflowY } = getComputedStyle(e);
+    const scrolls = (/auto|scroll/.test(overflowX) && e.scrollWidth > e.clientWidth + 1) || (/auto|scroll/.test(overflowY) && e.scrollHeight > e.clientHeight + 1);
+    if (scrolls && e.tabIndex < 0 && !e.querySelector('a[href], button, input, select, textarea, [tabindex="0"]')) say('scrolls without keys', e);
+}
+
 // Contrast, of what is not disabled
 const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
 const kept = new Map();

@@ -159,15 +159,19 @@ function planView(plan) {
 	return h(
 		"div",
 		{ class: "stack", "aria-live": "polite", id: "similar-plan" },
-		table(
-			t("similar.plan"),
-			[
-				{ key: "name", name: t("col.name"), cell: (a) => (a.more ? h("span", { class: "muted" }, t("similar.more", { n: a.more })) : h("span", { class: "mono" }, middle(a.name, 28))) },
-				{ key: "command", name: t("command"), cell: (a) => (a.more ? "" : h("span", { class: "mono", title: a.command }, middle(a.command, 48))) },
-				...names.map((p) => ({ key: "p-" + p, name: p, n: true, cell: (a) => (a.more ? "" : a.params[p]) })),
-			],
-			rows,
-			(a) => a.name || "more",
+		h(
+			"div",
+			{ class: "plan-rows", role: "region", tabindex: 0, "aria-label": t("similar.plan") },
+			table(
+				t("similar.plan"),
+				[
+					{ key: "name", name: t("col.name"), cell: (a) => (a.more ? h("span", { class: "muted" }, t("similar.more", { n: a.more })) : h("span", { class: "mono" }, middle(a.name, 28))) },
+					{ key: "command", name: t("command"), cell: (a) => (a.more ? "" : h("span", { class: "mono", title: a.command }, middle(a.command, 48))) },
+					...names.map((p) => ({ key: "p-" + p, name: p, n: true, cell: (a) => (a.more ? "" : a.params[p]) })),
+				],
+				rows,
+				(a) => a.name || "more",
+			),
 		),
 		meter(t("quota.memory"), t("similar.needs", { a: bytes(needed.memory), b: bytes(left.memory) }), left.memory > 0 ? needed.memory / left.memory : needed.memory > 0 ? 1 : 0),
 		meter(t("quota.instances"), t("similar.needs", { a: number(needed.instances), b: number(left.instances) }), left.instances > 0 ? needed.instances / left.instances : needed.instances > 0 ? 1 : 0),
