@@ -3,7 +3,7 @@ import pytest
 
 # Of these files each test stands alone: they are dealt to so many groups. The order is that in which groups begin, long
 # ones first, so that none of them is the last.
-GROUPS = {"test_lead": 3, "test_kill": 1, "test_main_job": 1, "test_supervision": 2, "test_jobs": 2, "test_node": 2}
+GROUPS = {"test_lead": 4, "test_kill": 1, "test_main_job": 1, "test_supervision": 2, "test_jobs": 2, "test_node": 2}
 
 
 def pytest_configure(config):

@@ -7,9 +7,8 @@ LDADD = libnap.a $(CMOCKA_LIBS) $(JANSSON_LIBS) $(CURL_LIBS) $(PQ_LIBS) $(SODIUM
 	$(ARCHIVE_LIBS) -lpthread
 
 if HAVE_CMOCKA
-check_PROGRAMS += test_agent test_applog test_cli test_collect test_gate test_node test_openapi test_options test_profile test_push \
-check_PROGRAMS += test_agent test_applog test_collect test_gate test_keys test_node test_openapi test_options test_profile test_push \
-	test_serve test_source test_sql test_stream test_template test_unit
+check_PROGRAMS += test_agent test_applog test_cli test_collect test_gate test_keys test_node test_openapi test_options test_profile \
+	test_push test_serve test_source test_sql test_stream test_template test_unit
 test_agent_SOURCES = tests/unit/test_agent.c
 test_applog_SOURCES = tests/unit/test_applog.c
 test_cli_SOURCES = tests/unit/test_cli.c

@@ -589,7 +589,7 @@ def test_workers_leave_and_others_come_without_a_failed_request(api):
         for c in [c for c in api.children if c.poll() is None][:1]:
             c.terminate()
             c.wait(10)
-            assert c.returncode == 0
+            assert c.returncode in (0, -signal.SIGTERM)      # the signal itself ends one that has not begun yet
     wait_until(lambda: sum(c.poll() is None for c in api.children) == 3)
 
 
