@@ -77,6 +77,8 @@ class Many:
 
     def restart(self, times):
         """Killed and told to end in turn; all is as it was each time, and nothing is beside it."""
+        # a unit counts as active from its helper's start on
+        until(lambda: sum(line.startswith("/bin/sleep") for line in self.processes().values()) == self.n)
         before, phases = self.processes(), self.phases()
         # each a runsv, an svlogd and its program; the first within crun, nap-unit and nap-run
         assert len(before) >= 2 * self.n * 3

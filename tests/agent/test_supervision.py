@@ -406,7 +406,7 @@ def test_the_guard_lets_a_unit_reach_its_own_port_and_no_other(tmp_path):
                 with open(a.path("run/nap", name, "policy"), "w") as f:
                     f.write("restart=auto\nport=%d\n" % port)
             a.run(name, ("ExecStart", serve % port))
-        until(lambda: reach(a.block + 1) == "answers")
+        until(lambda: all(listens(a.block + i) for i in (1, 2)) and reach(a.block + 1) == "answers")
         uid = {n: int(open(a.path("unit", n, "uid")).read()) for n in ("own.service", "thief.service")}
         assert reach(a.block + 1) == "answers" and reach(a.block + 2) == "nothing"
         assert reach(a.block + 1, uid["own.service"]) == "answers"
@@ -414,6 +414,11 @@ def test_the_guard_lets_a_unit_reach_its_own_port_and_no_other(tmp_path):
     finally:
         a.end()
     assert "nap_%d" % a.block not in subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
+
+
+def listens(port):
+    with open("/proc/net/tcp") as f:
+        return any(line.split()[1].endswith(":%04X" % port) and line.split()[3] == "0A" for line in f)
 
 
 def reach(port, uid=0):

@@ -47,7 +47,7 @@ class Stack:
                 socket.create_server(("127.0.0.1", 0)) as c:
             dead, more, self.port = (s.getsockname()[1] for s in (a, b, c))
         words = {"@S@": str(state), "@LISTEN@": "127.0.0.1", "@PORT@": str(self.port), "@NAMES@": "localhost",
-                 "@APPS@": "*.localhost", "@WAIT_MAX@": "4"}
+                 "@APPS@": "*.localhost", "@WAIT_MAX@": "4", "@UPLOAD_MAX@": "4m"}
         for f in os.listdir(TOP + "/nginx"):
             with open(TOP + "/nginx/" + f) as t:
                 text = t.read()
