@@ -1,9 +1,9 @@
 /*
  * What must live until a request is answered, or a job is over.
  *
- * Each piece is its own malloc, so that ASan sees overruns; arena_clear frees all, in reverse order, after
- * running the deferred destructors of guests (a PGresult, a json_t). A function that takes an arena returns
- * memory of it; callers never free that.
+ * Small pieces are cut from blocks (under ASan each is a malloc of its own, so that it sees overruns). arena_clear runs
+ * the deferred destructors of guests (a PGresult, a json_t) in reverse order, and then frees all. A function that takes
+ * an arena returns memory of it; callers never free that.
  */
 #ifndef NAP_BASE_ARENA_H
 #define NAP_BASE_ARENA_H
@@ -11,9 +11,11 @@
 #include "base/base.h"
 
 struct arena_item;
+struct arena_block;
 
 struct arena {
 	struct arena_item *last;
+	struct arena_block *blocks; /* the newest first: small pieces are cut from it */
 };
 
 void *arena_alloc(struct arena *a, size_t size); /* zeroed */
