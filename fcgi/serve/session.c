@@ -9,8 +9,9 @@
 
 #define MAX_COOKIES 4 /* of one name: scripts of apps can plant doubles */
 
-SQL(AUTH_TOKEN, "SELECT nap_auth_token($1::bytea)");
-SQL(AUTH_SESSION, "SELECT nap_auth_session($1::bytea)");
+SQL(AUTH_PRESENT, "SELECT set_config('nap.presented', $1, true)");
+SQL(AUTH_TOKEN, "SELECT line FROM presented_token");
+SQL(AUTH_SESSION, "SELECT line FROM presented_session");
 SQL(AUTH_USED, "SELECT nap_auth_used($1, $2)");
 
 struct credential {
@@ -124,9 +125,12 @@ static bool read_credential(struct request *rq, size_t n, struct credential *ret
 	return n == 0 ? read_token(header, ret, e) : unauthenticated(e);
 }
 
-static struct db_ask ask_of(const struct credential *c)
+#define ASKS 2 /* come before those of the handler */
+
+static void ask_who(const struct credential *c, struct db_ask ret[ASKS])
 {
-	return (struct db_ask){ c->cookie ? AUTH_SESSION : AUTH_TOKEN, { c->hash }, 1 };
+	ret[0] = (struct db_ask){ AUTH_PRESENT, { c->hash }, 1 };
+	ret[1] = (struct db_ask){ c->cookie ? AUTH_SESSION : AUTH_TOKEN, { NULL }, 0 };
 }
 
 static unsigned scopes_of(const char *words)
@@ -142,7 +146,7 @@ static unsigned scopes_of(const char *words)
 	return scopes;
 }
 
-/* one line of sql/0049_auth_text.sql; the widths are those of the schema's constraints */
+/* one line of sql/0049_presented.sql; the widths are those of the schema's constraints */
 struct known {
 	intmax_t tenant, id, release, app;
 	char name[25], role[8], stale, scopes[24], app_name[64], csrf[2 * CREDENTIAL_HASH + 1];
@@ -153,8 +157,8 @@ static bool read_known(const char *line, bool cookie, struct known *ret)
 	int n = 0;
 
 	*ret = (struct known){ 0 };
-	if (sscanf(line, "%jd %24s %7s %c %jd %n", &ret->tenant, ret->name, ret->role, &ret->stale,
-		    &ret->id, &n) != 5)
+	if (sscanf(line, "%jd %24s %7s %c %*[a-z]:%jd %n", &ret->tenant, ret->name, ret->role,
+		    &ret->stale, &ret->id, &n) != 5)
 		return false;
 	return cookie ? sscanf(line + n, "%64s", ret->csrf) == 1
 		      : sscanf(line + n, "%23s %jd %jd %63s", ret->scopes, &ret->release, &ret->app,
@@ -195,14 +199,12 @@ static bool csrf_fits(const struct known *k, const struct credential *c)
 static bool take_answer(struct request *rq, const PGresult *r, const struct credential *c,
 	bool *ret_next, struct err *e)
 {
-	size_t n;
-	const char *line = db_cell(r, 0, 0, &n);
 	struct known k;
 
 	*ret_next = c->cookie;
-	if (!line)
+	if (db_rows(r) == 0)
 		return unauthenticated(e);
-	if (!read_known(line, c->cookie, &k))
+	if (!read_known(db_text(r, 0, "line"), c->cookie, &k))
 		return err_set(e, ERR_INTERNAL, "internal", "the credential's line cannot be read");
 	if (c->cookie && !csrf_fits(&k, c))
 		return err_set(e, ERR_FORBIDDEN, "csrf_invalid",
@@ -266,6 +268,28 @@ static void drop_results(PGresult **r, size_t n)
 	}
 }
 
+/* who the credential is of, and the answers to ask, in one round trip */
+static bool look_up(struct request *rq, const struct credential *c, const struct db_ask *ask,
+	size_t n, PGresult **ret, bool *ret_next, struct err *e)
+{
+	struct db_ask all[8];
+	PGresult *got[8];
+	bool known;
+
+	assert(n + ASKS <= ARRAY_SIZE(all));
+	ask_who(c, all);
+	for (size_t k = 0; k < n; k++)
+		all[k + ASKS] = ask[k];
+	*ret_next = false;
+	if (!db_pipeline(rq->db, all, n + ASKS, got, e))
+		return false;
+	known = take_answer(rq, got[ASKS - 1], c, ret_next, e);
+	drop_results(got, known ? ASKS : n + ASKS);
+	for (size_t k = 0; k < n && known; k++)
+		ret[k] = got[k + ASKS];
+	return known;
+}
+
 bool caller_ask(
 	struct request *rq, const struct db_ask *ask, size_t n, PGresult **ret, struct err *e)
 {
@@ -273,28 +297,18 @@ bool caller_ask(
 
 	for (size_t i = 0; next && i < MAX_COOKIES; i++) {
 		struct credential c;
-		struct db_ask all[8];
-		PGresult *got[8];
 		struct err first = *e;
 
-		assert(n < ARRAY_SIZE(all));
 		if (!read_credential(rq, i, &c, e)) {
 			if (i > 0) /* what was wrong with the first one is told */
 				*e = first;
 			return false;
 		}
-		all[0] = ask_of(&c);
-		for (size_t k = 0; k < n; k++)
-			all[k + 1] = ask[k];
-		if (!db_pipeline(rq->db, all, n + 1, got, e))
-			return false;
-		if (take_answer(rq, got[0], &c, &next, e) && may(rq, e)) {
-			PQclear(got[0]);
-			for (size_t k = 0; k < n; k++)
-				ret[k] = got[k + 1];
-			return true;
+		if (look_up(rq, &c, ask, n, ret, &next, e)) {
+			if (may(rq, e))
+				return true;
+			drop_results(ret, n);
 		}
-		drop_results(got, n + 1);
 	}
 	return false;
 }
@@ -304,20 +318,23 @@ bool caller_begin(struct request *rq, struct tx *tx, struct err *e)
 	bool next = true;
 
 	for (size_t i = 0; next && i < MAX_COOKIES; i++) {
-		auto_result PGresult *r = NULL;
 		struct credential c;
-		struct db_ask ask;
+		struct db_ask ask[ASKS];
+		PGresult *got[ASKS];
 		struct err first = *e;
+		bool known;
 
 		if (!read_credential(rq, i, &c, e)) {
 			if (i > 0)
 				*e = first;
 			return false;
 		}
-		ask = ask_of(&c);
-		if (!tx_begin_ask(rq->db, tx, &ask, 1, &r, e))
+		ask_who(&c, ask);
+		if (!tx_begin_ask(rq->db, tx, ask, ASKS, got, e))
 			return false;
-		if (take_answer(rq, r, &c, &next, e) && may(rq, e))
+		known = take_answer(rq, got[ASKS - 1], &c, &next, e);
+		drop_results(got, ASKS);
+		if (known && may(rq, e))
 			return true;
 		tx_rollback(tx);
 	}
@@ -328,27 +345,12 @@ bool caller_token(struct request *rq, const char *token, const struct db_ask *as
 	PGresult **ret, struct err *e)
 {
 	struct credential c = { 0 };
-	struct db_ask all[8];
-	PGresult *got[8];
 	bool next;
 
-	assert(n < ARRAY_SIZE(all));
 	if (!credential_is_token(token))
 		return unauthenticated(e);
 	put_hash(&c, token);
-	all[0] = ask_of(&c);
-	for (size_t k = 0; k < n; k++)
-		all[k + 1] = ask[k];
-	if (!db_pipeline(rq->db, all, n + 1, got, e))
-		return false;
-	if (!take_answer(rq, got[0], &c, &next, e)) {
-		drop_results(got, n + 1);
-		return false;
-	}
-	PQclear(got[0]);
-	for (size_t k = 0; k < n; k++)
-		ret[k] = got[k + 1];
-	return true;
+	return look_up(rq, &c, ask, n, ret, &next, e);
 }
 
 bool caller_begin_again(struct request *rq, struct tx *tx, struct err *e)

@@ -67,6 +67,9 @@ def test_each_table_shows_and_gives_only_the_tenant_s_rows(stack):
     assert len(tables) > 20
     changed = set()
     for table, secured, readable in (line.split("|") for line in tables):
+        if table.startswith("presented_"):                # views of their owner: whose hash is not known is not shown
+            assert as_api(stack, me, "SELECT line AS whose FROM " + table) == []
+            continue
         if readable == "f":
             columns = stack.sql("SELECT count(*) FROM information_schema.column_privileges WHERE grantee = 'nap_api' "
                                 "AND table_name = '%s'" % table)
