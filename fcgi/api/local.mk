@@ -26,7 +26,8 @@ libnap_a_SOURCES += \
 	%D%/source.c \
 	%D%/ssh_keys.c \
 	%D%/tenants.c \
-	%D%/tokens.c
+	%D%/tokens.c \
+	%D%/webhook.c
 EXTRA_DIST += %D%/openapi.in.json
 
 # the document beside the manager, after a change of routes; committed, and compared by tests/unit/test_openapi.c

@@ -29,6 +29,7 @@ static const struct route_table *const TABLES[] = {
 	&ssh_keys_table,
 	&tenants_table,
 	&tokens_table,
+	&webhook_table,
 	NULL,
 };
 

@@ -40,6 +40,7 @@ extern const struct route_table source_table;
 extern const struct route_table ssh_keys_table;
 extern const struct route_table tenants_table;
 extern const struct route_table tokens_table;
+extern const struct route_table webhook_table;
 
 extern const struct routes ROUTES;
 

@@ -4,7 +4,7 @@
 #include "job/release.h"
 #include "job/tree.h"
 
-/* args: {"ref"?}: of this deploy only */
+/* args: {"ref"?: of this deploy only, "hint"?: true: a commit that serves already is left alone} */
 static const char *wanted_ref(const struct job *job, const struct job_app *app)
 {
 	const char *ref = json_string_value(json_object_get(job->args, "ref"));
@@ -43,6 +43,15 @@ void show_branch(struct job *job, const char *branch, const char *commit)
 		job_say(job, "warning: branch \"%s\" could not be moved: %s", branch, e.msg);
 }
 
+static bool nothing_to_do(struct job *job, const struct job_app *app, const char *commit)
+{
+	if (!json_is_true(json_object_get(job->args, "hint")) || !app->current_commit ||
+		!streq(app->current_commit, commit))
+		return false;
+	job_say(job, "nothing to do: commit %.12s is the one that is deployed", commit);
+	return true;
+}
+
 bool job_deploy(struct job *job, struct err *e)
 {
 	const char *commit, *branch = NULL;
@@ -56,8 +65,11 @@ bool job_deploy(struct job *job, struct err *e)
 			return false;
 		branch = app.branch ? app.branch : "master";
 	} else {
-		if (!fetch(job, &app, &commit, &branch, e) || !job_step(job, "profile", e) ||
-			!release_plan(job, &app, commit, &plan, e))
+		if (!fetch(job, &app, &commit, &branch, e))
+			return false;
+		if (nothing_to_do(job, &app, commit))
+			return true;
+		if (!job_step(job, "profile", e) || !release_plan(job, &app, commit, &plan, e))
 			return false;
 		plan.kind = "deploy";
 		job_say(job, "commit %.12s: %s", commit, plan.subject);

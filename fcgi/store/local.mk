@@ -20,4 +20,5 @@ libnap_a_SOURCES += \
 	%D%/session.c %D%/session.h \
 	%D%/ssh_key.c %D%/ssh_key.h \
 	%D%/tenant.c %D%/tenant.h \
-	%D%/token.c %D%/token.h
+	%D%/token.c %D%/token.h \
+	%D%/webhook.c %D%/webhook.h

@@ -14,7 +14,7 @@
 struct operation_new {
 	int64_t tenant, app_id;		       /* app_id 0: none */
 	const char *app, *kind, *lane, *state; /* lane NULL: normal; state NULL: queued */
-	/* JSON object; NULL: {}. deploy {"ref"?: of this deploy only}, rollback {"release": number},
+	/* JSON object; NULL: {}. deploy {"ref"?: of this deploy only, "hint"?: true: nothing is done where its commit serves already}, rollback {"release": number},
 	 * env {"settings"?: true: command, memory or profile changed, so the commit is read again},
 	 * push {"push","ref","branch","old","new","options"} as nap-hook told them (push/push_hook.h: push is its
 	 * random word, new the commit to deploy, options a list of texts), scale {"instances": wanted}, restart {"instance"?: number, else all}; other kinds have none:

@@ -15,6 +15,7 @@ def fill(tenant):
     """a row in every table that can hold one of a tenant's"""
     tenant.app("web", url="https://git.invalid/o/web")
     tenant.end_operations()
+    assert tenant.post("/apps/web/hook").status == 201
     release = tenant.release("web")
     tenant.instance(release, 1)
     unit = "u%s@1" % release

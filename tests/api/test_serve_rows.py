@@ -60,11 +60,17 @@ class Row:
             if "{group}" in path:
                 assert self.me.post("/apps/web/similar", {"command": "./x"}).status == 202
                 self.me.end_operations()
+            if path.endswith("/hook") and method != "POST":
+                assert self.me.post("/apps/web/hook").status == 201
             if path.startswith("/operations"):
                 self.id = operation
         if path.startswith("/sessions"):
             self.id = stack.sql("INSERT INTO session (tenant_id, hash, csrf_hash, expires_at) SELECT id, sha256(random()::text::bytea), "
                                 "'', now() + interval '1 hour' FROM tenant WHERE name = '%s' RETURNING id" % self.me.name).split()[0]
+        if path == "/hooks/{id}":
+            self.me.app("web", url="https://git.invalid/owner/example")
+            self.hook = self.me.post("/apps/web/hook").json
+            self.id = self.hook["id"]
         self.path = self.path_of(path)
         if method == "DELETE":
             self.path += "?confirm=" + (self.me.name if "{tenant}" in path else self.app)
@@ -73,6 +79,8 @@ class Row:
         self.body = (row.get("requestBody") or {}).get("content", {})
         self.type = next(iter(self.body), None)
         self.headers = {}
+        if path == "/hooks/{id}":
+            self.headers = {"X-Gitlab-Event": "Push Hook", "X-Gitlab-Token": self.hook["secret"]}
         if row["x-access"] == "session" or path == "/session":
             self.sign_in(stack)
 
@@ -125,6 +133,8 @@ def wrong_bodies(one):
     detail = refused(one.send('{\n "a": oops}'), 400, "malformed")["detail"]
     assert "line 2 column" in detail
     refused(one.send('{"x": "%s"}' % ("y" * (1 << 20))), 413, "too_large")
+    if one.pattern == "/hooks/{id}":
+        return                                                     # the git host's own names
     if one.row["requestBody"]["content"]["application/json"]["schema"]["additionalProperties"]:
         assert one.send(dict(one.example, **{"not a name": 3})).status == 422      # the client's own names
         return
@@ -200,7 +210,7 @@ def another_tenant_learns_nothing(one, other):
 
 
 def the_example_works(one, expected):
-    keyed = one.method == "POST" and one.path != "/session"
+    keyed = one.method == "POST" and one.pattern not in ("/session", "/hooks/{id}")
     key = {"Idempotency-Key": "k"} if keyed else {}
     a = one.good(headers=key)
     assert a.status in expected, a
@@ -239,7 +249,7 @@ def test_row(one, other, open_to_bound, method, path, row):
         limits(one)
     if row["x-access"] != "none":
         credentials(one, (method, path) in open_to_bound)
-    if re.search("{(app|id|group|host)}", path) and (method, path) != ("PUT", "/apps/{app}"):
+    if re.search("{(app|id|group|host)}", path) and (method, path) not in (("PUT", "/apps/{app}"), ("POST", "/hooks/{id}")):
         another_tenant_learns_nothing(one, other)
     if "%s %s" % (method, path) in HONOUR_IF_MATCH:
         refused(one.good(headers={"If-Match": '"0"'}), 412, "precondition_failed")

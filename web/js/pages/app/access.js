@@ -3,8 +3,11 @@
 import { h } from "../../h.js";
 import { t, tx } from "../../i18n.js";
 import { card, copyable } from "../../ui/parts.js";
+import { hookCard } from "./hook.js";
 
-export function accessTab({ name }) {
+export function accessTab({ name, scope }) {
+	const hook = hookCard(scope, name);
+
 	return {
 		view(a) {
 			const rest = `${location.origin}/api/v1/apps/${name}`;
@@ -40,6 +43,7 @@ export function accessTab({ name }) {
 						part(t("access.rest.scale"), null, `curl -f -X PUT ${rest}/scale \\\n${head} \\\n  -H "Content-Type: application/json" -d '{"instances":3}'`),
 					),
 				),
+				a.url && hook.view(),
 			];
 		},
 	};
