@@ -219,7 +219,7 @@ SQL(SUPERSEDE,
 	"UPDATE operation o SET state = 'cancelled', ended_at = now(), error_code = 'superseded', "
 	"error = 'a newer deploy of this app overtook it' WHERE o.state = 'queued' AND o.kind IN ('deploy', 'push', 'upload') "
 	"AND EXISTS (SELECT 1 FROM operation n WHERE n.app_id = o.app_id AND n.id > o.id AND n.kind IN ('deploy', 'push', 'upload') "
-	"AND n.state = 'queued')");
+	"AND n.state = 'queued' AND (o.args ? 'hint' OR NOT n.args ? 'hint'))");
 SQL(CLAIM,
 	"UPDATE operation SET state = 'running', attempt = attempt + 1, worker = $1, beat = beat + 1, waiting = NULL, "
 	"started_at = coalesce(started_at, now()) WHERE id = (SELECT o.id FROM operation o WHERE o.state = 'queued' "

@@ -83,7 +83,8 @@ bool job_wait(struct job *job, int ms);
  *
  * The tenant with the fewest running operations first, at most 2 deploys, pushes and uploads of a tenant at once (RULES 30), one
  * operation of an app at a time. Of an app's queued ones the oldest, but a quick one passes those that are not: what it
- * wants stands in the app's row already. A deploy or push that a newer one has overtaken is cancelled before.
+ * wants stands in the app's row already. A deploy or push that a newer one has overtaken is cancelled before; a
+ * webhook's overtakes only its like, as it does nothing where the commit is deployed already.
  */
 NODISCARD bool job_claim(struct db *db, const struct config *cfg, const char *worker, bool quick,
 	struct job *ret, bool *ret_found, struct err *e);

@@ -177,19 +177,20 @@ def test_the_app_s_own_ref_and_state_decide(stack, me, hook):
 
 @pytest.mark.skipif(not have_jobs(), reason="nap-worker is not built")
 def test_the_worker_deploys_what_the_app_s_url_has_and_leaves_what_runs(tmp_path):
-    jobs = Jobs(tmp_path)
-    child = jobs.worker()
+    jobs, hint = Jobs(tmp_path), {"hint": True}
     try:
-        files = {"profile": "memory: 64m\ncommand: ./a\n"}
-        app, commit, o = jobs.deploy("web", files)
-        assert o["state"] == "succeeded", o
-        same = jobs.ended(jobs.submit(app, "deploy", {"hint": True}))
-        assert same["state"] == "succeeded" and "nothing to do: commit " + commit[:12] in jobs.log(same["id"])
-        assert jobs.steps(same["id"]) == "fetch:succeeded"
+        commit = jobs.repository("web", {"profile": "memory: 64m\ncommand: ./a\n"})
+        app = jobs.app("web", "file://" + jobs.path("source/web"))
+        asked, early, late = (jobs.submit(app, "deploy", args) for args in (None, hint, hint))
+        child = jobs.worker()
+        assert jobs.ended(late)["state"] == "succeeded"
+        assert jobs.operation(asked)["state"] == "succeeded", "a hint does not overtake what a person asked for"
+        assert jobs.operation(early)["error_code"] == "superseded"
+        assert "nothing to do: commit " + commit[:12] in jobs.log(late) and jobs.steps(late) == "fetch:succeeded"
         assert jobs.value("SELECT count(*) FROM release WHERE app_id = %d" % app) == "1"
         later = jobs.repository("web", {"profile": "memory: 64m\ncommand: ./b\n"}, "second")
-        assert jobs.ended(jobs.submit(app, "deploy", {"hint": True}))["state"] == "succeeded"
+        assert jobs.ended(jobs.submit(app, "deploy", hint))["state"] == "succeeded"
         assert jobs.value("SELECT r.commit FROM app a JOIN release r ON r.id = a.release_id WHERE a.id = %d" % app) == later
-    finally:
         jobs.kill(child)
+    finally:
         jobs.close()
