@@ -71,7 +71,7 @@ class Stack:
         wait_until(lambda: p.poll() is not None or (self.state / socket_of).exists())
         return p
 
-    def ask(self, host, front=False, method="GET", body=None):
+    def ask(self, host, front=False, method="GET", body=None, path="/"):
         """(status, Retry-After, text, headers)"""
         for name, p in self.nginx.items():
             assert p.poll() is None or name == "apps", (self.state / ("said." + name)).read_text()
@@ -81,7 +81,7 @@ class Stack:
         else:
             c.sock = socket.socket(socket.AF_UNIX)
             c.sock.connect(str(self.state / "run/web/apps.sock"))
-        c.request(method, "/", body)
+        c.request(method, path, body)
         r = c.getresponse()
         text = r.read().decode()
         c.close()
@@ -157,6 +157,18 @@ def test_what_a_dead_instance_refused_another_one_answers(stack):
         assert stack.ask("some-acme.localhost", front=n % 2)[0] == 200
         # it was refused before a byte of it was sent: what must not be repeated goes on too
         assert stack.ask("some-acme.localhost", front=n % 2, method="POST", body=b"x")[0] == 200
+
+
+def test_a_webhook_is_not_asked_more_often_than_it_may(stack):
+    def deliver(path):
+        return stack.ask("localhost", front=True, method="POST", body=b"{}", path="/api/v1/" + path)[0]
+
+    # no nap-api is behind it: 502 is what came through
+    said = [deliver("hooks/one")]
+    while 429 not in said and len(said) < 1000:
+        said.append(deliver("hooks/one"))
+    assert len(said) > 20 and said.index(429) == len(said) - 1 and set(said) == {502, 429}
+    assert deliver("hooks/two") == 502 and {deliver("apps") for _ in range(40)} == {502}
 
 
 def test_without_the_apps_nginx_visitors_see_naps_page(stack):
