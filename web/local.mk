@@ -17,6 +17,8 @@ nobase_dist_pkgdata_DATA = \
 	web/js/main.js \
 	web/js/names.js \
 	web/js/pages/account.js \
+	web/js/pages/account/hosts.js \
+	web/js/pages/account/keys.js \
 	web/js/pages/account/password.js \
 	web/js/pages/account/sessions.js \
 	web/js/pages/account/tokens.js \

@@ -1,6 +1,7 @@
 /* Tokens, and keys for pushes by SSH. */
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "cli/rest.h"
 #include "cli/table.h"
 
@@ -109,7 +110,8 @@ int cli_keys_add(struct cli *c)
 	if (strstr(key, "PRIVATE KEY"))
 		return cli_fail(c, CLI_USAGE,
 			"that is a private key, which stays where it is: give the file that ends in .pub");
-	key[strcspn(key, "\r\n")] = '\0';
+	if (!utf8_valid(key, strlen(key)))
+		return cli_fail(c, CLI_USAGE, "that is no public key: give the file that ends in .pub");
 	if (!rest_send(c, "POST", "/keys", json_pack("{s:s, s:s}", "name", c->word[0], "key", key),
 		    &body))
 		return c->exit;

@@ -4,10 +4,12 @@ Of conftest.py it uses `nap` (.url, .admin_token, .password, .tenant()) and `git
 the URL of a repository that nap may fetch).
 """
 
+import base64
 import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import time
 import urllib.request
@@ -307,7 +309,7 @@ def test_similar_apps_from_the_dialog_to_the_table(nap, git_server, tenant, brow
     assert p.faults() == []
 
 
-def test_one_s_own_account(nap, tenant, browser):
+def test_one_s_own_account(nap, tenant, browser, tmp_path):
     p = Page(browser, nap.url)
     p.sign_in(*tenant)
     p.click(".me a")
@@ -330,6 +332,41 @@ def test_one_s_own_account(nap, tenant, browser):
     p.click("dialog .danger")
     p.says("No tokens yet")
     assert nap.api("GET", "/quota", token=token).status == 401
+
+    # A key for pushes by SSH: what is none is said at its field, and a private one is not even sent.
+    key = str(tmp_path / "laptop")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "me@here", "-f", key], check=True)
+    public = (tmp_path / "laptop.pub").read_text().strip()
+    fingerprint = subprocess.run(["ssh-keygen", "-lf", key + ".pub"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()[1]
+    p.says("No SSH keys yet")
+    p.click("#ssh-add")
+    p.click("#ssh-do")
+    p.one("#ssh-name-fault")
+    p.one("#ssh-key-fault")
+    p.write("#ssh-name", "laptop")
+    p.write("#ssh-key", (tmp_path / "laptop").read_text())
+    p.click("#ssh-do")
+    p.wait(lambda: "is a private key" in p.one("#ssh-key-fault").text)
+    p.write("#ssh-key", public[:60])
+    p.wait(lambda: not p.all("#ssh-key-fault"))
+    p.click("#ssh-do")
+    p.one("#ssh-key-fault")
+    assert browser.switch_to.active_element.get_attribute("id") == "ssh-key"
+    p.write("#ssh-key", public)
+    p.click("#ssh-do")
+    p.says(fingerprint)
+    p.click("#ssh-add")
+    p.write("#ssh-name", "again")
+    p.write("#ssh-key", public + Keys.TAB)
+    p.click("#ssh-do")
+    p.one("#ssh-key-fault")
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    p.wait(lambda: not p.all("dialog[open]"))
+    p.click("tr [aria-label='Remove laptop']")
+    p.click("dialog .danger")
+    p.says("No SSH keys yet")
+    # nap's own public key, made by its leader, is there to be copied
+    p.wait(lambda: next(c.text for c in p.all(".copy code") if c.text.startswith("ssh-ed25519 ")).endswith(" nap-" + tenant[0]), 90)
 
     # Another browser is seen, and signed out from here; and again by a new password.
     def elsewhere(password=tenant[1]):
@@ -386,7 +423,8 @@ class Screens:
     def picture(self, name, width, theme):
         path = os.path.join(self.folder, f"{name}-{width}-{theme}.png")
         with open(path, "wb") as f:
-            f.write(self.d.get_screenshot_as_png())
+            whole = self.d.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+            f.write(base64.b64decode(whole["data"]))
 
     def look(self, name):
         """What is open now, wide and light, then narrow and dark; words once."""
@@ -539,6 +577,17 @@ def test_every_screen_in_chinese(nap, git_server, browser):
     s.look("token-made")
     s.close()
     s.look("account")
+    s.form(1280, "light")
+    p.click("#ssh-add")
+    p.write("#ssh-name", "laptop")
+    p.click("#ssh-do")
+    p.one("#ssh-key-fault")
+    s.look("ssh-new")
+    s.form(1280, "light")
+    p.write("#ssh-key", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPMWKFn8qosGjngTuQ+4eI3I+6vMM0++GlQ0v/cgqCGn ada@laptop")
+    p.click("#ssh-do")
+    p.one("[aria-label$=laptop]")
+    s.look("account-keys")
     s.form(1280, "light")
     p.click("#password-do")
     p.one("#password-current-fault")

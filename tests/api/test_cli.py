@@ -513,6 +513,47 @@ def test_the_doctor_finds_faults_and_says_what_to_do(stack, operator, me):
     assert r.code == 1 and r.rows["address"][1] == "fault" and "\naddress: start it: ./up --detach" in r.out
 
 
+# Keys ------------------------------------------------------------------------------------------------------------
+
+def test_keys_for_pushes_by_ssh(me, operator, tmp_path):
+    private, public = str(tmp_path / "id"), str(tmp_path / "id.pub")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "me@here", "-f", private], check=True)
+    fingerprint = subprocess.run(["ssh-keygen", "-lf", public], check=True, stdout=subprocess.PIPE, text=True).stdout.split()[1]
+    assert me.good("keys", "list").out == "" and me.good("keys", "list", "--json").json["items"] == []
+    r = me.good("keys", "add", "laptop", public)
+    number = re.fullmatch(r"added key (\d+)\n", r.out)[1]
+    assert me.good("keys", "list").rows[number][:3] == [number, "laptop", fingerprint]
+    one, = me.good("keys", "list", "--json").json["items"]
+    assert (one["id"], one["fingerprint"], one["comment"], one["last_used_at"]) == (number, fingerprint, "me@here", None)
+    # one that is taken, by anybody; a private one, which is not sent; none; a file that is not there
+    with open(public) as f:
+        line = f.read()
+    for who in (me, operator):
+        r = who.run("keys", "add", "again", input=line)
+        assert (r.code, r.out) == (4, "") and "(key_taken, request " in r.err, r
+    r = me.run("keys", "add", "oops", private, NAP_URL="http://127.0.0.1:9")
+    assert r.code == 2 and "that is a private key" in r.err, r
+    r = me.run("keys", "add", "bad", input=line[:60] + "\n")
+    assert r.code == 4 and re.search("\n  key: ", r.err), r
+    r = me.run("keys", "add", "bad", input="")
+    assert r.code == 4 and re.search("\n  key: ", r.err), r
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    r = me.run("keys", "add", "bad", str(tmp_path / "binary"))
+    assert r.code == 2 and "is no public key" in r.err, r
+    r = me.run("keys", "add", "bad", input=line + line)
+    assert r.code == 4 and "must be one line" in r.err, r
+    r = me.run("keys", "add", "bad", public + "x")
+    assert r.code == 2 and public + "x" in r.err, r
+    assert me.run("keys", "add").code == 2 and me.run("keys", "remove").code == 2
+    # somebody else's is not there
+    assert operator.run("keys", "remove", number).code == 3
+    assert me.good("keys", "remove", number).out == "removed key %s\n" % number
+    assert me.run("keys", "remove", number).code == 3
+    made = me.good("keys", "add", "again", "--json", input="\n" + line).json
+    assert made["fingerprint"] == fingerprint and made["name"] == "again"
+    assert me.good("keys", "remove", made["id"], "--json").out == ""
+
+
 # What is lost on the way -------------------------------------------------------------------------------------------
 
 class Lossy:

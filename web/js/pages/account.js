@@ -1,10 +1,12 @@
-// One's own account: language and colours, password, the browsers that are signed in, tokens.
+// One's own account: language and colours, password, the browsers that are signed in, tokens, keys.
 
 import { h } from "../h.js";
 import { lang, languages, t } from "../i18n.js";
 import { setLanguage, setTheme, theme, themes } from "../preferences.js";
 import { session } from "../session.js";
 import { card, field, pageHead } from "../ui/parts.js";
+import { hostsCard } from "./account/hosts.js";
+import { keysCard } from "./account/keys.js";
 import { passwordCard } from "./account/password.js";
 import { sessionsCard } from "./account/sessions.js";
 import { tokensCard } from "./account/tokens.js";
@@ -13,6 +15,8 @@ export function accountPage(scope) {
 	const password = passwordCard();
 	const sessions = sessionsCard(scope);
 	const tokens = tokensCard(scope);
+	const keys = keysCard(scope);
+	const hosts = hostsCard(scope);
 	password.changed = sessions.reload;
 
 	return {
@@ -45,6 +49,8 @@ export function accountPage(scope) {
 				),
 			),
 			tokens.view(),
+			keys.view(),
+			hosts.view(),
 			sessions.view(),
 			password.view(),
 		],

@@ -20,7 +20,7 @@ const parts = [
 	["", "audit.operations"],
 	["events", "audit.events"],
 ];
-const kinds = ["operation", "operation.failed", "app", "instance", "session", "token", "tenant"];
+const kinds = ["operation", "operation.failed", "app", "instance", "session", "token", "key", "host_key", "tenant"];
 const states = ["queued", "running", "succeeded", "failed", "cancelled"];
 const PAGE = 100;
 

@@ -15,7 +15,7 @@ export function actorText(actor, tokens) {
 	const [kind, id] = (actor || "").split(":");
 	if (!actor) return t("actor.nap");
 	if (kind === "token") return tokens?.get(id) ? t("actor.token.named", { name: tokens.get(id) }) : t("actor.token", { id });
-	if (kind === "session") return t("actor.session", { id });
+	if (kind === "session" || kind === "key") return t("actor." + kind, { id });
 	return has("actor." + kind) ? t("actor." + kind) : actor;
 }
 
@@ -26,7 +26,7 @@ export function eventText(e) {
 	const key = "event." + e.kind;
 	if (!has(key)) return e.kind;
 	const changed = (e.data.changed || []).map((c) => (has("event.change." + c) ? t("event.change." + c) : c));
-	return t(key, { name: e.data.name || "", changed: new Intl.ListFormat(document.documentElement.lang, { type: "unit" }).format(changed) });
+	return t(key, { name: e.data.name || e.data.host || "", changed: new Intl.ListFormat(document.documentElement.lang, { type: "unit" }).format(changed) });
 }
 
 /** A badge where the event has a result. */

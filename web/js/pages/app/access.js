@@ -3,10 +3,14 @@
 import { h } from "../../h.js";
 import { t, tx } from "../../i18n.js";
 import { card, copyable } from "../../ui/parts.js";
+import { sshKeys } from "../account/keys.js";
 import { hookCard } from "./hook.js";
 
 export function accessTab({ name, scope }) {
 	const hook = hookCard(scope, name);
+	const keys = sshKeys(scope);
+
+	const keyless = () => keys.data?.length === 0 && tx("access.ssh.none", { add: h("a", { href: "#/account" }, t("access.ssh.add")) });
 
 	return {
 		view(a) {
@@ -28,7 +32,7 @@ export function accessTab({ name, scope }) {
 						{ class: "card-body stack" },
 						h("p", { class: "muted" }, tx("access.text", { tokens: h("a", { href: "#/account" }, t("access.tokens")) })),
 						a.git_http && part(t("access.http"), null, "git clone " + a.git_http),
-						a.git_ssh && part(t("access.ssh"), null, "git clone " + a.git_ssh),
+						a.git_ssh && part(t("access.ssh"), keyless(), "git clone " + a.git_ssh, `git remote add nap ${a.git_ssh}`, "git push nap main"),
 						a.git_http && part(t("access.push"), t("access.push.hint"), `git remote add nap ${a.git_http}`, "git push nap main"),
 					),
 				),
