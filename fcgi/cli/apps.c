@@ -257,18 +257,6 @@ int cli_env_list(struct cli *c)
 	return CLI_OK;
 }
 
-/* the whole of standard input, without a last newline */
-static const char *read_value(struct cli *c)
-{
-	auto_free char *text = NULL;
-	size_t size = 0;
-	ssize_t n = getdelim(&text, &size, '\0', stdin);
-
-	if (n > 0 && text[n - 1] == '\n')
-		text[--n] = '\0';
-	return n > 0 ? arena_strndup(&c->a, text, (size_t)n) : "";
-}
-
 int cli_env_set(struct cli *c)
 {
 	json_t *body = json_object();
@@ -280,7 +268,7 @@ int cli_env_set(struct cli *c)
 			json_decref(body);
 			return cli_fail(c, CLI_USAGE, "\"%s\" is no KEY=VALUE", c->word[i]);
 		}
-		value = streq(eq + 1, "-") ? read_value(c) : eq + 1;
+		value = streq(eq + 1, "-") ? cli_input(c) : eq + 1;
 		(void)json_object_setn_new(body, c->word[i], (size_t)(eq - c->word[i]),
 			cli_option(c, "secret")
 				? json_pack("{s:s, s:b}", "value", value, "secret", 1)

@@ -99,6 +99,17 @@ static const char *ask_line(struct cli *c, const char *prompt, bool quiet)
 	return arena_strdup(&c->a, line);
 }
 
+const char *cli_input(struct cli *c)
+{
+	auto_free char *text = NULL;
+	size_t size = 0;
+	ssize_t n = getdelim(&text, &size, '\0', stdin);
+
+	if (n > 0 && text[n - 1] == '\n')
+		text[--n] = '\0';
+	return n > 0 ? arena_strndup(&c->a, text, (size_t)n) : "";
+}
+
 const char *cli_secret(struct cli *c, const char *prompt)
 {
 	const char *text = ask_line(c, prompt, true);

@@ -80,6 +80,8 @@ int cli_run(int argc, char **argv);
 /* True after Ctrl-C. */
 bool cli_interrupted(void);
 
+/* The whole of standard input, without its last newline; in c->a. */
+const char *cli_input(struct cli *c);
 /*
  * An answer without echo from the terminal, or the first line of standard input where that is none; in c->a. NULL: it was
  * told what is wrong.

@@ -103,15 +103,21 @@ int cli_keys_add(struct cli *c)
 {
 	json_t *body;
 	struct err e;
-	char *key;
+	const char *key;
+	char *text;
 
-	if (!file_read(c->words > 1 ? c->word[1] : "/dev/stdin", KEY_MAX, &c->a, &key, NULL, &e))
+	if (c->words == 1)
+		key = cli_input(c);
+	else if (file_read(c->word[1], KEY_MAX, &c->a, &text, NULL, &e))
+		key = text;
+	else
 		return cli_err(c, CLI_USAGE, &e);
 	if (strstr(key, "PRIVATE KEY"))
 		return cli_fail(c, CLI_USAGE,
 			"that is a private key, which stays where it is: give the file that ends in .pub");
 	if (!utf8_valid(key, strlen(key)))
-		return cli_fail(c, CLI_USAGE, "that is no public key: give the file that ends in .pub");
+		return cli_fail(
+			c, CLI_USAGE, "that is no public key: give the file that ends in .pub");
 	if (!rest_send(c, "POST", "/keys", json_pack("{s:s, s:s}", "name", c->word[0], "key", key),
 		    &body))
 		return c->exit;
