@@ -32,9 +32,9 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#define LOOK_MS	    5000 /* phases are looked at that often even if nothing was told */
-#define STOP_ALL_MS 120000
-#define TIDY_MS	    60000 /* logs and kept folders of units that are gone */
+#define LOOK_MS	    5000   /* phases are looked at that often even if nothing was told */
+#define STOP_ALL_MS 120000 /* a stop of all is given up when no unit has stopped for that long */
+#define TIDY_MS	    60000  /* logs and kept folders of units that are gone */
 
 static const char *const STATE_WORDS[] = { "inactive", "loaded", "launched" };
 
@@ -593,9 +593,10 @@ bool agent_run(const struct agent_config *cfg, struct err *e)
 static bool stop_alone(struct agent *ag, struct err *e)
 {
 	int64_t deadline = clock_mono_ms() + STOP_ALL_MS;
+	size_t before = SIZE_MAX, left;
 
 	ag->stop_all = ag->asked = true;
-	while (loaded_units(ag)) {
+	for (; (left = loaded_units(ag)); before = left) {
 		struct epoll_event ev[64];
 		int n = epoll_wait(ag->epoll, ev, ARRAY_SIZE(ev), 20);
 
@@ -608,9 +609,11 @@ static bool stop_alone(struct agent *ag, struct err *e)
 		(void)plan_step(ag);
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
+		if (left < before)
+			deadline = clock_mono_ms() + STOP_ALL_MS;
 		if (clock_mono_ms() > deadline)
 			return err_set(e, ERR_TIMEOUT, "not_stopped",
-				"%zu units could not be stopped", loaded_units(ag));
+				"%zu units could not be stopped", left);
 	}
 	ag->guarded = true; /* by the former one, perhaps */
 	guard_close(ag);
@@ -653,9 +656,9 @@ static bool ask_to_stop(const struct agent_config *cfg, int64_t *ret_left)
 
 bool agent_stop_all(const struct agent_config *cfg, struct err *e)
 {
-	int64_t deadline = clock_mono_ms() + STOP_ALL_MS, left = 0;
+	int64_t deadline = clock_mono_ms() + STOP_ALL_MS, left = 0, before = INT64_MAX;
 
-	while (clock_mono_ms() < deadline) {
+	for (; clock_mono_ms() < deadline; before = left) {
 		struct agent ag;
 		int signals = -1;
 		bool alone = open_agent(&ag, cfg, &signals, e), done = alone && stop_alone(&ag, e);
@@ -667,6 +670,8 @@ bool agent_stop_all(const struct agent_config *cfg, struct err *e)
 			return done;
 		if (ask_to_stop(cfg, &left) && left == 0)
 			return true;
+		if (left < before)
+			deadline = clock_mono_ms() + STOP_ALL_MS;
 		(void)poll(NULL, 0, 100);
 	}
 	return err_set(

@@ -339,10 +339,9 @@ void super_stop(struct agent *ag, struct agent_unit *u)
 		u->kill_ms = now + (ag->stop_all ? STOP_ALL_MS : u->stop_ms + STOP_MARGIN_MS);
 		u->kills = 0;
 	} else if (u->control >= 0 && now >= u->kill_ms) {
-		bool gone;
-
 		LOG(WARNING, "agent.stop_forced", KV("unit", u->name), KV("kills", u->kills));
-		super_sweep(ag, &u, 1, &gone);
+		/* what is not in the cgroup goes by its uid when runsv has left: /proc is read once for all of those */
+		(void)cgroup_kill(ag->cfg.block_port, u->folder);
 		(void)control(u, "kx");
 		u->kill_ms = now + 2000;
 		u->kills++;

@@ -102,12 +102,15 @@ class Agent(FleetClient):
         self.log.close()
         assert number == signal.SIGKILL or self.process.returncode == 0, self.said()
 
+    def stop_all(self, seconds):
+        subprocess.run([program("nap-agent"), "--stop-all", "--state", self.state], check=True, timeout=seconds)
+
     def end(self):
         """Everything away, whatever state it is in."""
         with contextlib.suppress(Exception):
             if self.process and self.process.poll() is None:
                 self.stop()
-        subprocess.run([program("nap-agent"), "--stop-all", "--state", self.state], check=True, timeout=150)
+        self.stop_all(150)
         assert processes(self.state) == []
 
     # the API

@@ -120,6 +120,11 @@ class Many:
                 pass
         return total / 1024 / self.n
 
+    def stop(self):
+        """All at once, as ./up --stop does it."""
+        self.agent.stop_all(600)
+        until(lambda: not self.processes(), 60, why=self.processes)
+
     def end(self):
         self.agent.end()
         self.nap.shutdown()

@@ -2,8 +2,8 @@
 which headings and landmarks are missing, what sticks out of the window, and which words are of the wrong language."""
 
 # Words of four Latin letters and more that stand in a Chinese page rightly: names of things, and what people type.
-ALLOWED = set("""profile HEAD English localhost http https HTTP REST PORT HOST NAP_TOKEN TOKEN curl clone tree Makefile domain main
-    Escape Ctrl test operator""".split())
+ALLOWED = set("""GitHub GitLab Webhook webhook profile HEAD English localhost http https HTTP REST PORT HOST NAP_TOKEN TOKEN
+    curl clone tree Makefile domain main Escape Ctrl test operator""".split())
 
 # Commands, names and what a server or a browser said in its own words are data, in whatever language.
 DATA = "code, pre, kbd, svg, time, .mono, .name, .brand, .me, .log-view, .lines-beside td, [lang=en]"

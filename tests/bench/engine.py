@@ -44,6 +44,9 @@ def main():
         count = m.restart(restarts)
         print("%d restarts of the agent in %.1f s: the same %d processes" % (restarts, time.monotonic() - at, count), flush=True)
         row("agent's memory afterwards", m.agent_mb(), 48 * max(n, 1000) / 1000, "MB")
+        at = time.monotonic()
+        m.stop()
+        print("stop of all: no process is left after %.1f s" % (time.monotonic() - at), flush=True)
     finally:
         m.end()
         shutil.rmtree(folder, ignore_errors=True)
