@@ -139,7 +139,7 @@ class Nap:
 
     def tenant(self, **more):
         """A fresh tenant, made by the operator, signed in once for a token."""
-        name, password = "t" + uuid.uuid4().hex[:8], uuid.uuid4().hex
+        name, password = "t" + str(uuid.uuid4().int)[:9], uuid.uuid4().hex
         r = self.api("POST", "/tenants", {"name": name, "password": password, **more})
         assert r.status == 201, r
         r = ask(self.port, "POST", "/api/v1/session", {"tenant": name, "password": password},

@@ -130,7 +130,7 @@ def browser():
 @pytest.fixture
 def tenant(nap):
     """A fresh tenant with a password, made by the operator."""
-    name, password = "b" + uuid.uuid4().hex[:10], uuid.uuid4().hex
+    name, password = "b" + str(uuid.uuid4().int)[:10], uuid.uuid4().hex
     request = urllib.request.Request(
         nap.url.rstrip("/") + "/api/v1/tenants",
         data=json.dumps({"name": name, "password": password}).encode(),
