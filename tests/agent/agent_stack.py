@@ -103,14 +103,14 @@ class Agent(FleetClient):
         assert number == signal.SIGKILL or self.process.returncode == 0, self.said()
 
     def stop_all(self, seconds):
-        subprocess.run([program("nap-agent"), "--stop-all", "--state", self.state], check=True, timeout=seconds)
+        return subprocess.run([program("nap-agent"), "--stop-all", "--state", self.state], timeout=seconds)
 
     def end(self):
         """Everything away, whatever state it is in."""
         with contextlib.suppress(Exception):
             if self.process and self.process.poll() is None:
                 self.stop()
-        self.stop_all(150)
+        self.stop_all(150).check_returncode()
         assert processes(self.state) == []
 
     # the API

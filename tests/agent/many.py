@@ -121,8 +121,8 @@ class Many:
         return total / 1024 / self.n
 
     def stop(self):
-        """All at once, as ./up --stop does it."""
-        self.agent.stop_all(600)
+        """All at once, as ./up --stop does it; asked again when it gives up."""
+        until(lambda: not self.agent.stop_all(600).returncode, 1200)
         until(lambda: not self.processes(), 60, why=self.processes)
 
     def end(self):

@@ -15,18 +15,46 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 pytestmark = pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is missing")
 
 
+HALF = bytes(range(256)) * (64 << 10)       # 16 MiB: more than all buffers on the way
+
+
 class App(BaseHTTPRequestHandler):
     """answers with the headers that the request asks for"""
     protocol_version = "HTTP/1.1"
     answer = []
+    goes_on = threading.Event()
 
     def do_GET(self):
+        if self.headers["Upgrade"] == "websocket":
+            return self.echo()
+        if self.path == "/long":
+            return self.long()
         self.send_response(200)
         for name, value in self.answer:
             self.send_header(name, value)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")
+
+    def echo(self):
+        """what comes, after the handshake of RFC 6455 section 1.3, in both directions until the visitor leaves"""
+        self.send_response(101)
+        for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Key", self.headers["Sec-WebSocket-Key"])):
+            self.send_header(name, value)
+        self.end_headers()
+        while data := self.connection.recv(65536):
+            self.connection.sendall(data)
+        self.close_connection = True
+
+    def long(self):
+        """a beginning, and the rest when the visitor has it"""
+        self.send_response(200)
+        self.send_header("Content-Length", str(2 * len(HALF)))
+        self.end_headers()
+        self.wfile.write(HALF)
+        self.wfile.flush()
+        if self.goes_on.wait(60):
+            self.wfile.write(HALF)
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -157,6 +185,37 @@ def test_what_a_dead_instance_refused_another_one_answers(stack):
         assert stack.ask("some-acme.localhost", front=n % 2)[0] == 200
         # it was refused before a byte of it was sent: what must not be repeated goes on too
         assert stack.ask("some-acme.localhost", front=n % 2, method="POST", body=b"x")[0] == 200
+
+
+def connect(stack):
+    return socket.create_connection(("127.0.0.1", stack.port), 30)
+
+
+def test_a_websocket_passes_both_nginx_in_both_directions(stack):
+    with connect(stack) as s:
+        s.sendall(b"GET /ws HTTP/1.1\r\nHost: web-acme.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                  b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        with s.makefile("rb") as f:
+            assert f.readline() == b"HTTP/1.1 101 Switching Protocols\r\n"
+            head = {line.strip().lower() for line in iter(f.readline, b"\r\n")}
+            assert {b"upgrade: websocket", b"sec-websocket-key: dghlihnhbxbszsbub25jzq=="} <= head
+            for n in range(50):
+                s.sendall(b"%04d" % n)
+                assert f.read(4) == b"%04d" % n
+
+
+def test_a_long_download_comes_as_the_app_sends_it(stack):
+    App.goes_on.clear()
+    with connect(stack) as s:
+        s.sendall(b"GET /long HTTP/1.1\r\nHost: web-acme.localhost\r\nConnection: close\r\n\r\n")
+        with s.makefile("rb") as f:
+            assert f.readline() == b"HTTP/1.1 200 OK\r\n"
+            assert b"Content-Length: %d\r\n" % (2 * len(HALF)) in list(iter(f.readline, b"\r\n"))
+            assert f.read(len(HALF)) == HALF        # nothing more has been sent: it was not waited for
+            App.goes_on.set()
+            assert f.read() == HALF
+    # nor was it put down on a disk
+    assert not [f for d in ("apps-proxy", "front-proxy") for _, _, names in os.walk(stack.state / "nginx/tmp" / d) for f in names]
 
 
 def test_a_webhook_is_not_asked_more_often_than_it_may(stack):
