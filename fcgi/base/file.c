@@ -47,8 +47,10 @@ bool file_read(
 	return true;
 }
 
-static bool write_all(int fd, const char *p, size_t n)
+bool file_write(int fd, const void *data, size_t n)
 {
+	const char *p = data;
+
 	while (n) {
 		ssize_t done = write(fd, p, n);
 
@@ -78,7 +80,7 @@ bool file_replace(const char *path, const void *data, size_t len, unsigned int m
 
 	if (fd < 0)
 		return err_errno(e, "could not create file \"%s\"", tmp);
-	if (!write_all(fd, data, len) || fchmod(fd, mode) < 0 || fsync(fd) < 0 ||
+	if (!file_write(fd, data, len) || fchmod(fd, mode) < 0 || fsync(fd) < 0 ||
 		rename(tmp, path) < 0) {
 		(void)err_errno(e, "could not write file \"%s\"", path);
 		(void)unlink(tmp);

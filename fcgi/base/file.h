@@ -17,6 +17,9 @@ NODISCARD bool file_read(
 NODISCARD bool file_replace(
 	const char *path, const void *data, size_t len, unsigned int mode, struct err *e);
 
+/* All of data into fd, in as many calls as it takes; false, and errno. */
+NODISCARD bool file_write(int fd, const void *data, size_t n);
+
 /* Makes path and its missing parents with mode; an existing folder is fine. */
 NODISCARD bool dir_make(const char *path, unsigned int mode, struct err *e);
 

@@ -1,5 +1,6 @@
 #include "serve/upload.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "serve/session.h"
@@ -38,20 +39,12 @@ static bool may_send(struct request *rq, struct err *e)
 
 static bool write_piece(int fd, const char *p, size_t n, struct err *e)
 {
-	while (n) {
-		ssize_t done = write(fd, p, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0 && (errno == ENOSPC || errno == EDQUOT))
-			return err_set(e, ERR_UPSTREAM, "disk_full",
-				"the source could not be written: nap's disk is full");
-		if (done < 0)
-			return err_errno(e, "could not write \"upload\"");
-		p += done;
-		n -= (size_t)done;
-	}
-	return true;
+	if (file_write(fd, p, n))
+		return true;
+	if (errno == ENOSPC || errno == EDQUOT)
+		return err_set(e, ERR_UPSTREAM, "disk_full",
+			"the source could not be written: nap's disk is full");
+	return err_errno(e, "could not write \"upload\"");
 }
 
 /* the whole body into fd; its hash for rq->body */
